@@ -23,8 +23,8 @@ ifneq ($(SAN),)
 endif
 
 INC := -Isdk/include -Isdk -I. -I$(B)/gen
-CFLAGS_ALL := -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) $(SAN) -fPIC -fvisibility=hidden -pthread $(INC) $(CFLAGS)
-CXXFLAGS_ALL := -std=c++17 $(OPT) -Wall -Wextra $(SAN) -fPIC -fvisibility=hidden -pthread $(INC) $(CXXFLAGS)
+CFLAGS_ALL := -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) $(SAN) -fPIC -fno-semantic-interposition -fno-plt -pthread $(INC) $(CFLAGS)
+CXXFLAGS_ALL := -std=c++17 $(OPT) -Wall -Wextra $(SAN) -fPIC -fno-semantic-interposition -fno-plt -pthread $(INC) $(CXXFLAGS)
 
 # --- the wire contract: protobuf-c from our transcription -------------------------------------
 PROTOS := $(shell find proto -name '*.proto' 2>/dev/null)

@@ -34,7 +34,8 @@ beamc_slice beamc_arena_copy(beamc_arena *arena, beamc_slice s);
 /** A NUL-terminated copy of @p s. */
 char *beamc_arena_cstr(beamc_arena *arena, beamc_slice s);
 /** A formatted, NUL-terminated string. */
-char *beamc_arena_printf(beamc_arena *arena, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+char *beamc_arena_printf(beamc_arena *arena, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /** Remember the present state, and later drop all that was allocated since. Marks nest. */
 beamc_arena_mark beamc_arena_get_mark(const beamc_arena *arena);

@@ -57,7 +57,8 @@ typedef struct beamc_error {
 const char *beamc_status_name(beamc_status code);
 
 /** Writes code and text into @p err (may be NULL) and returns @p code. Long texts are cut. */
-beamc_status beamc_error_set(beamc_error *err, beamc_status code, const char *fmt, ...) BEAMC_PRINTF(3, 4);
+beamc_status beamc_error_set(beamc_error *err, beamc_status code, const char *fmt, ...)
+    BEAMC_PRINTF(3, 4);
 
 /** Puts "text: " in front of the message that @p err holds (may be NULL). */
 void beamc_error_prepend(beamc_error *err, const char *fmt, ...) BEAMC_PRINTF(2, 3);

@@ -21,10 +21,12 @@ typedef struct beamc_slice {
 } beamc_slice;
 
 /** A slice of a string literal, usable in static initialisers. */
-#define BEAMC_STR(literal) {(literal), sizeof(literal) - 1}
+#define BEAMC_STR(literal)                                                                         \
+    { (literal), sizeof(literal) - 1 }
 
 /** printf: `"%.*s"` with BEAMC_SLICE_ARG(s). */
-#define BEAMC_SLICE_ARG(s) ((int)((s).len > 0x7fffffff ? 0x7fffffff : (s).len)), ((s).ptr ? (s).ptr : "")
+#define BEAMC_SLICE_ARG(s)                                                                         \
+    ((int)((s).len > 0x7fffffff ? 0x7fffffff : (s).len)), ((s).ptr ? (s).ptr : "")
 
 /** The slice of a C string (NULL gives the empty slice). */
 static inline beamc_slice beamc_str(const char *text) {
