@@ -27,12 +27,17 @@ CFLAGS_ALL := -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) $(SAN) -fPIC -fno-semantic-i
 CXXFLAGS_ALL := -std=c++17 $(OPT) -Wall -Wextra $(SAN) -fPIC -fno-semantic-interposition -fno-plt -pthread $(INC) $(CXXFLAGS)
 
 # --- the wire contract: protobuf-c from our transcription -------------------------------------
+# Debian ships google/protobuf/*.proto but no protobuf-c code for them: those that are imported are
+# generated as well. The generated headers include one another, so every object waits for all.
 PROTOS := $(shell find proto -name '*.proto' 2>/dev/null)
-PB_C := $(PROTOS:proto/%.proto=$(B)/gen/%.pb-c.c)
+WELL_KNOWN := $(shell cat $(PROTOS) </dev/null | \
+	sed -nE 's,^import "(google/protobuf/[a-z_]+)[.]proto".*,\1,p' | sort -u)
+PROTO_SYS ?= /usr/include
+PB_C := $(PROTOS:proto/%.proto=$(B)/gen/%.pb-c.c) $(WELL_KNOWN:%=$(B)/gen/%.pb-c.c)
 PB_O := $(PB_C:%.c=%.o)
 
 # --- libraries: the core knows no gRPC; fnapi is what talks to the outside ---------------------
-CORE_DIRS := sdk worker/exec runner io transforms
+CORE_DIRS := proto/beam_model sdk worker/exec runner io transforms
 FNAPI_DIRS := worker/rpc worker/harness submit
 CORE_C := $(shell find $(CORE_DIRS) -name '*.c' 2>/dev/null)
 CORE_CC := $(shell find $(CORE_DIRS) -name '*.cc' 2>/dev/null)
@@ -54,10 +59,16 @@ $(B)/libbeamc-fnapi.a: $(FNAPI_O)
 
 $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: proto/%.proto
 	@mkdir -p $(B)/gen
-	protoc-c -Iproto -I/usr/include --c_out=$(B)/gen $<
+	protoc-c -Iproto -I$(PROTO_SYS) --c_out=$(B)/gen $<
 
-$(B)/gen/%.pb-c.o: $(B)/gen/%.pb-c.c
-	$(CC) $(CFLAGS_ALL) -Wno-conversion -Wno-sign-conversion -c $< -o $@
+$(B)/gen/google/protobuf/%.pb-c.c $(B)/gen/google/protobuf/%.pb-c.h: $(PROTO_SYS)/google/protobuf/%.proto
+	@mkdir -p $(B)/gen
+	protoc-c -I$(PROTO_SYS) --c_out=$(B)/gen $<
+
+$(B)/gen/%.pb-c.o: $(B)/gen/%.pb-c.c | $(PB_C)
+	$(CC) $(CFLAGS_ALL) -Wno-conversion -Wno-sign-conversion -MMD -MP -c $< -o $@
+
+.SECONDARY: $(PB_C)
 
 # Every object waits for the generated headers once; later builds use the dependency files.
 $(B)/%.o: %.c | $(PB_C)
