@@ -1,0 +1,1 @@
+# The checks that read the sources without running anything.

@@ -1,0 +1,100 @@
+# Tests, sanitizers, fuzzers, benchmarks. `make test` is what CI runs; tests/run finds the suites,
+# reads their TAP and prints the one last line.
+
+# --- unit tests: every tests/unit/**/*.c goes into one Criterion program -------------------------
+UNIT_C := $(sort $(shell find tests/unit tests/lib -name '*.c' 2>/dev/null))
+UNIT_O := $(UNIT_C:%.c=$(B)/%.o)
+$(B)/unit.list: FORCE
+	$(call keep_if_same,$(UNIT_O))
+$(B)/unit: $(UNIT_O) $(B)/unit.list $(B)/libbeamc-fnapi.a $(B)/libbeamc.a
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS_ALL) $(UNIT_O) $(B)/libbeamc-fnapi.a $(B)/libbeamc.a -o $@ -lcriterion -lyaml $(FNAPI_LIBS) $(CORE_LIBS)
+
+# Reports of the uninstrumented gRPC and Criterion libraries are not ours.
+SAN_ENV := ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
+  TSAN_OPTIONS=ignore_noninstrumented_modules=1:halt_on_error=0:exitcode=66
+
+unit: $(B)/unit ## the unit tests alone (T=suite/test: a Criterion pattern)
+	$(SAN_ENV) $(B)/unit -j2 $(if $(T),--filter '$(T)')
+
+# --- fuzz targets: tests/fuzz/fuzz_NAME.c, corpus in tests/fuzz/corpus/NAME/ ---------------------
+# Replayed by a plain main() in every `make test`; `make fuzz` explores with libFuzzer.
+FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_REPLAY := $(FUZZ_NAMES:%=$(B)/fuzz-replay/%)
+$(B)/fuzz-replay/%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/standalone_driver.o $(B)/libbeamc-fnapi.a $(B)/libbeamc.a
+	$(say) LD $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $^ -o $@ -Wl,--as-needed $(FNAPI_LIBS) $(CORE_LIBS)
+.PRECIOUS: $(B)/tests/fuzz/%.o
+
+fuzz-replay: $(FUZZ_REPLAY) ## replay the fuzz corpora (also part of `make test`)
+	@tests/run --build=$(B) --kind=fuzz
+
+FUZZ_SECONDS ?= 60
+$(B)/fuzzers/%: $(B)/tests/fuzz/fuzz_%.o $(B)/libbeamc-fnapi.a $(B)/libbeamc.a
+	$(say) LD $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) -fsanitize=fuzzer $^ -o $@ -Wl,--as-needed $(FNAPI_LIBS) $(CORE_LIBS)
+
+fuzz: ## explore with libFuzzer: T=name for one target, FUZZ_SECONDS=60 for each; finds go to build/fuzz/found/
+	@scripts/install-deps build fuzz
+	@$(MAKE) VARIANT=fuzz CC="$(FUZZ_CC)" CXX="$(FUZZ_CXX)" LTO= build-fuzz
+	@scripts/fuzz $(FUZZ_SECONDS) $(or $(T),$(FUZZ_NAMES))
+FUZZ_CC ?= clang
+FUZZ_CXX ?= clang++
+build-fuzz: $(FUZZ_NAMES:%=$(B)/fuzzers/%)
+
+# --- the test runs --------------------------------------------------------------------------------
+build-tests: all $(B)/unit $(FUZZ_REPLAY)
+
+test: ## install what is missing, build, run the tests; T=name for some of them
+	@scripts/install-deps build test
+	@$(MAKE) build-tests
+	@tests/run --build=$(B) $(if $(T),--filter='$(T)')
+
+test-full: ## make test and the suites too heavy for each run
+	@scripts/install-deps build test
+	@$(MAKE) build-tests
+	@tests/run --build=$(B) --full $(if $(T),--filter='$(T)')
+
+test-performance: ## performance assertions; off unless RUN_PERF_TESTS=1
+ifeq ($(RUN_PERF_TESTS),1)
+	@scripts/install-deps build test
+	@$(MAKE) build-tests
+	@tests/run --build=$(B) --perf $(if $(T),--filter='$(T)')
+else
+	@echo 'performance tests are off: RUN_PERF_TESTS=1 make test-performance runs them'
+endif
+
+interop: ## the tests against other runners alone: Prism, Flink, Python
+	@scripts/install-deps build test
+	@$(MAKE) build-tests
+	@tests/run --build=$(B) --filter='interop/$(T)'
+
+asan: ## build with AddressSanitizer and UBSan, run the units, fuzz replays and TAP suites made for it
+ubsan: ## the same with UBSan alone
+tsan: ## the same with ThreadSanitizer
+asan ubsan tsan:
+	@scripts/install-deps build test
+	@$(MAKE) VARIANT=$@ build-tests
+	@$(SAN_ENV) tests/run --build=build/$@ --sanitizer=$@ $(if $(T),--filter='$(T)')
+
+# --- benchmarks -----------------------------------------------------------------------------------
+# bench/NAME.c are programs; bench/run and bench/run-fnapi run them beside their references.
+BENCH_NAMES := $(basename $(notdir $(wildcard bench/*.c)))
+BENCHES := $(BENCH_NAMES:%=$(B)/bench/%)
+$(foreach n,$(BENCH_NAMES),$(eval $(call program_rule,bench,$(n),$(B)/bench/$(n))))
+
+bench: ## compare with the reference program: events/s, CPU, memory, as ratios
+	@scripts/install-deps build test
+	@$(MAKE) all build-bench
+	@if [ -x bench/run ]; then bench/run --build=$(B) $(ARGS); else echo 'bench: bench/run does not exist yet'; exit 1; fi
+
+bench-fnapi: ## elements/s of the worker beside the Go and Python harnesses
+	@scripts/install-deps build test
+	@$(MAKE) all build-bench
+	@if [ -x bench/run-fnapi ]; then bench/run-fnapi --build=$(B) $(ARGS); else echo 'bench-fnapi: bench/run-fnapi does not exist yet'; exit 1; fi
+
+build-bench: $(BENCHES)
+
+.PHONY: unit fuzz-replay fuzz build-fuzz build-tests test test-full test-performance interop asan ubsan tsan bench bench-fnapi build-bench
