@@ -184,6 +184,8 @@ beamc_arena *beamc_instance_arena(beamc_ctx *ctx);
 beamc_error *beamc_ctx_error(beamc_ctx *ctx);
 /** A pipeline option of the job, NULL when it was not given. */
 const char *beamc_ctx_option(const beamc_ctx *ctx, const char *name);
+/** The coder of the input, row table included: generic DoFns (sinks) read it in setup. */
+const beamc_coder *beamc_input_coder(const beamc_ctx *ctx);
 /** The transform's id, for messages. */
 const char *beamc_ctx_step(const beamc_ctx *ctx);
 /** A name for this bundle attempt's work; unique in the job, the same on no two attempts. */
