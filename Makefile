@@ -89,16 +89,20 @@ WELL_KNOWN := $(shell cat $(PROTOS) </dev/null | \
 PROTO_SYS ?= /usr/include
 PB_C := $(PROTOS:proto/%.proto=$(B)/gen/%.pb-c.c) $(WELL_KNOWN:%=$(B)/gen/%.pb-c.c)
 PB_O := $(PB_C:%.c=%.o)
+# fn__elements__unpack is beamc__fn__elements__unpack for the linker, and so on.
+prefix_names = $(Q)awk -f scripts/prefix-pb-names $(basename $@).h > $(basename $@).tmp && mv $(basename $@).tmp $(basename $@).h
 
-$(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: proto/%.proto
+$(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: proto/%.proto scripts/prefix-pb-names
 	$(say) PROTO $<
 	@mkdir -p $(B)/gen
 	$(Q)protoc-c -Iproto -I$(PROTO_SYS) --c_out=$(B)/gen $<
+	$(prefix_names)
 
-$(B)/gen/google/protobuf/%.pb-c.c $(B)/gen/google/protobuf/%.pb-c.h: $(PROTO_SYS)/google/protobuf/%.proto
+$(B)/gen/google/protobuf/%.pb-c.c $(B)/gen/google/protobuf/%.pb-c.h: $(PROTO_SYS)/google/protobuf/%.proto scripts/prefix-pb-names
 	$(say) PROTO $<
 	@mkdir -p $(B)/gen
 	$(Q)protoc-c -I$(PROTO_SYS) --c_out=$(B)/gen $<
+	$(prefix_names)
 
 $(B)/gen/%.pb-c.o: $(B)/gen/%.pb-c.c $(B)/flags.list | $(PB_C)
 	$(say) CC $<
