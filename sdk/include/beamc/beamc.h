@@ -11,6 +11,7 @@
 #include <beamc/combine.h>
 #include <beamc/dofn.h>
 #include <beamc/error.h>
+#include <beamc/json.h>
 #include <beamc/log.h>
 #include <beamc/metrics.h>
 #include <beamc/options.h>
