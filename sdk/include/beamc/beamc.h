@@ -20,6 +20,7 @@
 #include <beamc/row.h>
 #include <beamc/slice.h>
 #include <beamc/value.h>
+#include <beamc/version.h>
 #include <beamc/window.h>
 
 #endif

@@ -186,6 +186,8 @@ beamc_error *beamc_ctx_error(beamc_ctx *ctx);
 const char *beamc_ctx_option(const beamc_ctx *ctx, const char *name);
 /** The coder of the input, row table included: generic DoFns (sinks) read it in setup. */
 const beamc_coder *beamc_input_coder(const beamc_ctx *ctx);
+/** The coder of output @p output in this step: the table's, or what .output_coders replaced it with. */
+const beamc_coder *beamc_output_coder(const beamc_ctx *ctx, unsigned output);
 /** The transform's id, for messages. */
 const char *beamc_ctx_step(const beamc_ctx *ctx);
 /** A name for this bundle attempt's work; unique in the job, the same on no two attempts. */

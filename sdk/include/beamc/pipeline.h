@@ -81,7 +81,7 @@ typedef struct beamc_combine_options {
     size_t struct_size;
     const void *config; /**< of combiner->config */
     bool
-        without_defaults; /**< combine_globally: an empty input gives no element (always so where windowed) */
+        without_defaults; /**< combine_globally: an empty input gives no element (always so where windowed or unbounded) */
 } beamc_combine_options;
 /** KV<K, V> -> KV<K, out>. */
 beamc_pcoll beamc_combine_per_key_with(beamc_pcoll in, const char *label,

@@ -39,10 +39,11 @@ typedef struct beamc_program {
 /** Exit codes of beamc_main. */
 enum {
     BEAMC_EXIT_OK = 0,
-    BEAMC_EXIT_FAILED = 1,     /**< the job, or the worker, failed */
-    BEAMC_EXIT_USAGE = 2,      /**< a wrong option or value; nothing was run */
-    BEAMC_EXIT_INPUT = 3,      /**< an input is missing or unreadable */
-    BEAMC_EXIT_OUTPUT = 4,     /**< an output cannot be written */
+    BEAMC_EXIT_FAILED = 1, /**< the job, or the worker, failed */
+    BEAMC_EXIT_USAGE = 2,  /**< a wrong option, value or pipeline; nothing was run */
+    BEAMC_EXIT_INPUT = 3,  /**< an input is missing or unreadable: NOT_FOUND, PERMISSION_DENIED */
+    BEAMC_EXIT_OUTPUT = 4, /**< an output cannot be written: ALREADY_EXISTS, RESOURCE_EXHAUSTED,
+                                    DATA_LOSS */
     BEAMC_EXIT_CANCELLED = 130 /**< Ctrl-C */
 };
 

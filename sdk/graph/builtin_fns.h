@@ -1,0 +1,33 @@
+/* builtin_fns.h: the DoFns behind Create, Reshuffle, WithKey and CombineGlobally, and what they need
+ * of the execution engine beyond the public context. */
+#ifndef BEAMC_GRAPH_BUILTIN_FNS_H
+#define BEAMC_GRAPH_BUILTIN_FNS_H
+
+#include <beamc/dofn.h>
+
+/* bytes -> T: the encoded values of its config. */
+extern const beamc_dofn beamc__create_fn;
+/* T -> KV<K, T>: the encoded key of its config. */
+extern const beamc_dofn beamc__with_key_fn;
+/* KV<K, V> -> V. */
+extern const beamc_dofn beamc__values_fn;
+/* T -> KV<varint, bytes>: a shard and the whole windowed value, encoded. */
+extern const beamc_dofn beamc__reify_fn;
+/* KV<varint, iterable<bytes>> -> T: the elements with their timestamps, windows and panes. */
+extern const beamc_dofn beamc__unreify_fn;
+/* bytes, side input: the results of a combine -> KV<bytes, iterable<V>>: one empty group if the side
+ * input is empty, so that the combiner itself makes the default. */
+extern const beamc_dofn beamc__empty_group_fn;
+
+/* All of them, ended by NULL. */
+extern const beamc_dofn *const beamc__builtin_fns[];
+
+/* Given by worker/exec. The element at hand with all its windows, also without observes_window. */
+const beamc_windowed_value *beamc__ctx_windowed(const beamc_ctx *ctx);
+/* Emits a value with timestamp, windows and pane of its own. */
+beamc_status beamc__emit_windowed(beamc_ctx *ctx, unsigned output,
+                                  const beamc_windowed_value *value) BEAMC_MUST_USE;
+/* The coder of the windows that the step's elements are in (global_window or interval_window). */
+const beamc_coder *beamc__ctx_window_coder(const beamc_ctx *ctx);
+
+#endif
