@@ -31,34 +31,34 @@
 #define BEAMC_URN_COMPOSITE_PUBSUB_READ "beam:transform:pubsub_read:v1"
 #define BEAMC_URN_COMPOSITE_PUBSUB_WRITE "beam:transform:pubsub_write:v1"
 #define BEAMC_URN_COMPOSITE_PUBSUB_WRITE_V2 "beam:transform:pubsub_write:v2"
-#define BEAMC_URN_COMPOSITE_GROUP_INTO_BATCHES_WITH_SHARDED_KEY \
+#define BEAMC_URN_COMPOSITE_GROUP_INTO_BATCHES_WITH_SHARDED_KEY                                    \
     "beam:transform:group_into_batches_with_sharded_key:v1"
 #define BEAMC_URN_COMPOSITE_REDISTRIBUTE_BY_KEY "beam:transform:redistribute_by_key:v1"
 #define BEAMC_URN_COMPOSITE_REDISTRIBUTE_ARBITRARILY "beam:transform:redistribute_arbitrarily:v1"
 
 /* Transforms: the pieces of a lifted combine. */
-#define BEAMC_URN_COMBINE_COMPONENT_COMBINE_PER_KEY_PRECOMBINE \
+#define BEAMC_URN_COMBINE_COMPONENT_COMBINE_PER_KEY_PRECOMBINE                                     \
     "beam:transform:combine_per_key_precombine:v1"
-#define BEAMC_URN_COMBINE_COMPONENT_COMBINE_PER_KEY_MERGE_ACCUMULATORS \
+#define BEAMC_URN_COMBINE_COMPONENT_COMBINE_PER_KEY_MERGE_ACCUMULATORS                             \
     "beam:transform:combine_per_key_merge_accumulators:v1"
-#define BEAMC_URN_COMBINE_COMPONENT_COMBINE_PER_KEY_EXTRACT_OUTPUTS \
+#define BEAMC_URN_COMBINE_COMPONENT_COMBINE_PER_KEY_EXTRACT_OUTPUTS                                \
     "beam:transform:combine_per_key_extract_outputs:v1"
-#define BEAMC_URN_COMBINE_COMPONENT_COMBINE_GROUPED_VALUES \
+#define BEAMC_URN_COMBINE_COMPONENT_COMBINE_GROUPED_VALUES                                         \
     "beam:transform:combine_grouped_values:v1"
-#define BEAMC_URN_COMBINE_COMPONENT_COMBINE_PER_KEY_CONVERT_TO_ACCUMULATORS \
+#define BEAMC_URN_COMBINE_COMPONENT_COMBINE_PER_KEY_CONVERT_TO_ACCUMULATORS                        \
     "beam:transform:combine_per_key_convert_to_accumulators:v1"
 
 /* Transforms: the pieces of a splittable DoFn. */
 #define BEAMC_URN_SDF_COMPONENT_PAIR_WITH_RESTRICTION "beam:transform:sdf_pair_with_restriction:v1"
-#define BEAMC_URN_SDF_COMPONENT_SPLIT_AND_SIZE_RESTRICTIONS \
+#define BEAMC_URN_SDF_COMPONENT_SPLIT_AND_SIZE_RESTRICTIONS                                        \
     "beam:transform:sdf_split_and_size_restrictions:v1"
-#define BEAMC_URN_SDF_COMPONENT_PROCESS_SIZED_ELEMENTS_AND_RESTRICTIONS \
+#define BEAMC_URN_SDF_COMPONENT_PROCESS_SIZED_ELEMENTS_AND_RESTRICTIONS                            \
     "beam:transform:sdf_process_sized_element_and_restrictions:v1"
-#define BEAMC_URN_SDF_COMPONENT_TRUNCATE_SIZED_RESTRICTION \
+#define BEAMC_URN_SDF_COMPONENT_TRUNCATE_SIZED_RESTRICTION                                         \
     "beam:transform:sdf_truncate_sized_restrictions:v1"
 
 /* Transforms: the piece of GroupIntoBatches. */
-#define BEAMC_URN_GROUP_INTO_BATCHES_COMPONENT_GROUP_INTO_BATCHES \
+#define BEAMC_URN_GROUP_INTO_BATCHES_COMPONENT_GROUP_INTO_BATCHES                                  \
     "beam:transform:group_into_batches:v1"
 
 /* Transforms: the ends of a bundle descriptor. */
@@ -123,15 +123,15 @@
 #define BEAMC_URN_PROTOCOL_LEGACY_PROGRESS_REPORTING "beam:protocol:progress_reporting:v0"
 #define BEAMC_URN_PROTOCOL_PROGRESS_REPORTING "beam:protocol:progress_reporting:v1"
 #define BEAMC_URN_PROTOCOL_WORKER_STATUS "beam:protocol:worker_status:v1"
-#define BEAMC_URN_PROTOCOL_MULTI_CORE_BUNDLE_PROCESSING \
+#define BEAMC_URN_PROTOCOL_MULTI_CORE_BUNDLE_PROCESSING                                            \
     "beam:protocol:multi_core_bundle_processing:v1"
 #define BEAMC_URN_PROTOCOL_SIBLING_WORKERS "beam:protocol:sibling_workers:v1"
 #define BEAMC_URN_PROTOCOL_HARNESS_MONITORING_INFOS "beam:protocol:harness_monitoring_infos:v1"
-#define BEAMC_URN_PROTOCOL_CONTROL_REQUEST_ELEMENTS_EMBEDDING \
+#define BEAMC_URN_PROTOCOL_CONTROL_REQUEST_ELEMENTS_EMBEDDING                                      \
     "beam:protocol:control_request_elements_embedding:v1"
 #define BEAMC_URN_PROTOCOL_STATE_CACHING "beam:protocol:state_caching:v1"
 #define BEAMC_URN_PROTOCOL_DATA_SAMPLING "beam:protocol:data_sampling:v1"
-#define BEAMC_URN_PROTOCOL_SDK_CONSUMING_RECEIVED_DATA \
+#define BEAMC_URN_PROTOCOL_SDK_CONSUMING_RECEIVED_DATA                                             \
     "beam:protocol:sdk_consuming_received_data:v1"
 #define BEAMC_URN_PROTOCOL_ORDERED_LIST_STATE "beam:protocol:ordered_list_state:v1"
 #define BEAMC_URN_PROTOCOL_ELEMENT_METADATA "beam:protocol:element_metadata:v1"
@@ -139,28 +139,28 @@
 #define BEAMC_URN_PROTOCOL_NAMED_DATA_STREAMS "beam:protocol:named_data_streams:v1"
 
 /* Capabilities of a runner. */
-#define BEAMC_URN_RUNNER_PROTOCOL_MONITORING_INFO_SHORT_IDS \
+#define BEAMC_URN_RUNNER_PROTOCOL_MONITORING_INFO_SHORT_IDS                                        \
     "beam:protocol:monitoring_info_short_ids:v1"
-#define BEAMC_URN_RUNNER_PROTOCOL_CONTROL_RESPONSE_ELEMENTS_EMBEDDING \
+#define BEAMC_URN_RUNNER_PROTOCOL_CONTROL_RESPONSE_ELEMENTS_EMBEDDING                              \
     "beam:protocol:control_response_elements_embedding:v1"
-#define BEAMC_URN_RUNNER_PROTOCOL_MULTIMAP_KEYS_VALUES_SIDE_INPUT \
+#define BEAMC_URN_RUNNER_PROTOCOL_MULTIMAP_KEYS_VALUES_SIDE_INPUT                                  \
     "beam:protocol:multimap_keys_values_side_input:v1"
 
 /* What a pipeline requires. */
 #define BEAMC_URN_REQUIREMENT_REQUIRES_STATEFUL_PROCESSING "beam:requirement:pardo:stateful:v1"
 #define BEAMC_URN_REQUIREMENT_REQUIRES_BUNDLE_FINALIZATION "beam:requirement:pardo:finalization:v1"
 #define BEAMC_URN_REQUIREMENT_REQUIRES_STABLE_INPUT "beam:requirement:pardo:stable_input:v1"
-#define BEAMC_URN_REQUIREMENT_REQUIRES_TIME_SORTED_INPUT \
+#define BEAMC_URN_REQUIREMENT_REQUIRES_TIME_SORTED_INPUT                                           \
     "beam:requirement:pardo:time_sorted_input:v1"
 #define BEAMC_URN_REQUIREMENT_REQUIRES_SPLITTABLE_DOFN "beam:requirement:pardo:splittable_dofn:v1"
-#define BEAMC_URN_REQUIREMENT_REQUIRES_ON_WINDOW_EXPIRATION \
+#define BEAMC_URN_REQUIREMENT_REQUIRES_ON_WINDOW_EXPIRATION                                        \
     "beam:requirement:pardo:on_window_expiration:v1"
 
 /* Resource hints. */
 #define BEAMC_URN_RESOURCE_HINT_ACCELERATOR "beam:resources:accelerator:v1"
 #define BEAMC_URN_RESOURCE_HINT_MIN_RAM_BYTES "beam:resources:min_ram_bytes:v1"
 #define BEAMC_URN_RESOURCE_HINT_CPU_COUNT "beam:resources:cpu_count:v1"
-#define BEAMC_URN_RESOURCE_HINT_MAX_ACTIVE_BUNDLES_PER_WORKER \
+#define BEAMC_URN_RESOURCE_HINT_MAX_ACTIVE_BUNDLES_PER_WORKER                                      \
     "beam:resources:max_active_bundles_per_worker:v1"
 
 /* Display data. */
@@ -210,9 +210,9 @@
 #define BEAMC_URN_METRIC_ELEMENT_COUNT "beam:metric:element_count:v1"
 #define BEAMC_URN_METRIC_SAMPLED_BYTE_SIZE "beam:metric:sampled_byte_size:v1"
 #define BEAMC_URN_METRIC_START_BUNDLE_MSECS "beam:metric:pardo_execution_time:start_bundle_msecs:v1"
-#define BEAMC_URN_METRIC_PROCESS_BUNDLE_MSECS \
+#define BEAMC_URN_METRIC_PROCESS_BUNDLE_MSECS                                                      \
     "beam:metric:pardo_execution_time:process_bundle_msecs:v1"
-#define BEAMC_URN_METRIC_FINISH_BUNDLE_MSECS \
+#define BEAMC_URN_METRIC_FINISH_BUNDLE_MSECS                                                       \
     "beam:metric:pardo_execution_time:finish_bundle_msecs:v1"
 #define BEAMC_URN_METRIC_TOTAL_MSECS "beam:metric:ptransform_execution_time:total_msecs:v1"
 #define BEAMC_URN_METRIC_WORK_REMAINING "beam:metric:ptransform_progress:remaining:v1"
@@ -260,20 +260,20 @@
 #define BEAMC_URN_MANAGED_ICEBERG_WRITE "beam:schematransform:org.apache.beam:iceberg_write:v1"
 #define BEAMC_URN_MANAGED_KAFKA_READ "beam:schematransform:org.apache.beam:kafka_read:v1"
 #define BEAMC_URN_MANAGED_KAFKA_WRITE "beam:schematransform:org.apache.beam:kafka_write:v1"
-#define BEAMC_URN_MANAGED_BIGQUERY_READ \
+#define BEAMC_URN_MANAGED_BIGQUERY_READ                                                            \
     "beam:schematransform:org.apache.beam:bigquery_storage_read:v1"
 #define BEAMC_URN_MANAGED_BIGQUERY_WRITE "beam:schematransform:org.apache.beam:bigquery_write:v1"
-#define BEAMC_URN_MANAGED_ICEBERG_CDC_READ \
+#define BEAMC_URN_MANAGED_ICEBERG_CDC_READ                                                         \
     "beam:schematransform:org.apache.beam:iceberg_cdc_read:v1"
 #define BEAMC_URN_MANAGED_POSTGRES_READ "beam:schematransform:org.apache.beam:postgres_read:v1"
 #define BEAMC_URN_MANAGED_POSTGRES_WRITE "beam:schematransform:org.apache.beam:postgres_write:v1"
 #define BEAMC_URN_MANAGED_MYSQL_READ "beam:schematransform:org.apache.beam:mysql_read:v1"
 #define BEAMC_URN_MANAGED_MYSQL_WRITE "beam:schematransform:org.apache.beam:mysql_write:v1"
 #define BEAMC_URN_MANAGED_SQL_SERVER_READ "beam:schematransform:org.apache.beam:sql_server_read:v1"
-#define BEAMC_URN_MANAGED_SQL_SERVER_WRITE \
+#define BEAMC_URN_MANAGED_SQL_SERVER_WRITE                                                         \
     "beam:schematransform:org.apache.beam:sql_server_write:v1"
 #define BEAMC_URN_MANAGED_DELTA_LAKE_READ "beam:schematransform:org.apache.beam:delta_lake_read:v1"
-#define BEAMC_URN_MANAGED_DELTA_LAKE_CDC_READ \
+#define BEAMC_URN_MANAGED_DELTA_LAKE_CDC_READ                                                      \
     "beam:schematransform:org.apache.beam:delta_lake_cdc_read:v1"
 
 /* Keys of PTransform.annotations. */
