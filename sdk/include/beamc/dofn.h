@@ -176,6 +176,8 @@ void *beamc_alloc(beamc_ctx *ctx, size_t size);
 beamc_slice beamc_copy(beamc_ctx *ctx, beamc_slice s);
 /** A formatted string in element scratch. */
 beamc_slice beamc_format(beamc_ctx *ctx, const char *fmt, ...) BEAMC_PRINTF(2, 3);
+/** RFC 3339 in UTC, "2026-01-01T00:00:00Z", with milliseconds where there are any; in element scratch. */
+beamc_slice beamc_format_time(beamc_ctx *ctx, beamc_time time);
 beamc_arena *beamc_scratch_arena(beamc_ctx *ctx);
 beamc_arena *beamc_bundle_arena(beamc_ctx *ctx);
 beamc_arena *beamc_instance_arena(beamc_ctx *ctx);

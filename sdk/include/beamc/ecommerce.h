@@ -19,6 +19,9 @@ typedef enum beamc_stream {
     BEAMC_STREAM_STOCK = 2
 } beamc_stream;
 
+/** Namespace of the counters of dead letters by fault, named "<event_type>: <fault>". */
+#define BEAMC_DEAD_LETTER_NAMESPACE "beamc_dead_letters"
+
 /** A valid event. Clicks have no second id and the value 1. */
 typedef struct beamc_event {
     beamc_slice product_id;
@@ -48,8 +51,36 @@ typedef struct beamc_dead_letter {
 } beamc_dead_letter;
 extern const beamc_row beamc_dead_letter_row;
 
+/** The rows that come out; field names are those of the tables. */
+typedef struct beamc_views_summary {
+    beamc_slice product_id;
+    beamc_time window_start;
+    beamc_time window_end;
+    int64_t view_count;
+} beamc_views_summary;
+extern const beamc_row beamc_views_summary_row;
+
+typedef struct beamc_sales_summary {
+    beamc_slice product_id;
+    beamc_slice store_id;
+    beamc_time window_start;
+    beamc_time window_end;
+    int64_t sales_count;
+} beamc_sales_summary;
+extern const beamc_row beamc_sales_summary_row;
+
+typedef struct beamc_inventory_summary {
+    beamc_slice product_id;
+    beamc_slice warehouse_id;
+    beamc_time window_start;
+    beamc_time window_end;
+    int64_t stock_count;
+} beamc_inventory_summary;
+extern const beamc_row beamc_inventory_summary_row;
+
 typedef struct beamc_parse_config {
-    int64_t stream; /**< beamc_stream */
+    int64_t stream;         /**< beamc_stream */
+    int64_t window_seconds; /**< of the fixed windows behind: they must lie in years 0001 to 9999 */
     beamc_slice metrics_namespace;
 } beamc_parse_config;
 
@@ -57,12 +88,34 @@ typedef struct beamc_parse_config {
 extern const beamc_dofn beamc_parse_and_validate;
 enum { BEAMC_PARSED = 0, BEAMC_INVALID = 1 };
 
-/** FixedWindow: windows of @p seconds, as the job uses them. */
+typedef struct beamc_long_line_config {
+    beamc_slice event_type;
+    beamc_slice metrics_namespace;
+} beamc_long_line_config;
+
+/** Lines that are too long to parse (BEAMC_LONG_LINES of beamc_read_lines) become dead letters. */
+extern const beamc_dofn beamc_long_line;
+
+/** Events to the keys that they count in: (product, second) and, but for clicks, (product, "ALL"). */
+extern const beamc_dofn beamc_event_keys;
+
+/** FixedWindow: windows of @p seconds, aligned to the epoch; panes discard. */
 beamc_pcoll beamc_fixed_window(beamc_pcoll in, const char *label, int64_t seconds,
                                int64_t allowed_lateness_seconds);
-/** CombinePerKey: the sums of (key, value) pairs in 128 bits, saturated. */
+/** CombinePerKey: (key, value) pairs to sums in 128 bits, saturated to int64 when they come out, which
+ *  counts @p overflow_counter. */
 beamc_pcoll beamc_sum_per_key(beamc_pcoll in, const char *label, const char *metrics_namespace,
                               const char *overflow_counter);
+
+typedef struct beamc_to_row_config {
+    beamc_slice metrics_namespace;
+    bool log_aggregates;
+} beamc_to_row_config;
+
+/** Sums to rows of their table, with the window's bounds. */
+extern const beamc_dofn beamc_to_views_row;
+extern const beamc_dofn beamc_to_sales_row;
+extern const beamc_dofn beamc_to_stock_row;
 
 /** The whole job, from options (see beamc_ecommerce_options). */
 void beamc_ecommerce_build(beamc_pipeline *pipeline, const beamc_options *options);
