@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# tests/run: timeout=900
 """Compares our transcription of the Beam model with the official descriptors. Prints TAP.
 
 Ours: proto/beam_model/*.proto, compiled with protoc, and proto/beam_model/urns.h.
