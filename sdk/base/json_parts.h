@@ -10,7 +10,7 @@ extern "C" {
 #endif
 
 typedef struct beamc_json_names {
-    const beamc_slice *names;
+    const beamc_slice *names; /* eight bytes must be readable from each on */
     size_t count;
 } beamc_json_names;
 

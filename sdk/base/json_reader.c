@@ -23,7 +23,8 @@ beamc_json_reader *beamc_json_reader_new(const char *const *names, size_t count)
     beamc_json_reader *r = beamc__calloc(1, sizeof *r);
     beamc_slice *copies = beamc__calloc(count != 0 ? count : 1, sizeof *copies);
     for (size_t i = 0; i < count; i++) {
-        copies[i] = beamc_str(beamc__strdup(names[i]));
+        size_t len = strlen(names[i]);
+        copies[i] = beamc_slice_of(memcpy(beamc__calloc(1, len + 8), names[i], len), len);
     }
     r->wanted = (beamc_json_names){copies, count};
     r->simd = beamc__json_simd_new();

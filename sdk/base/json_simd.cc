@@ -16,6 +16,21 @@ struct beamc_json_simd {
     simdjson::dom::parser parser;
 };
 
+// The first eight bytes, zeros behind a shorter text. Eight bytes must be readable: simdjson's
+// string buffer has its padding behind the last string, and wanted names are stored padded.
+static inline uint64_t head_of(const char *text, size_t len) {
+    uint64_t head;
+    std::memcpy(&head, text, sizeof head);
+    return len >= sizeof head ? head : head & ((UINT64_C(1) << (8 * len)) - 1);
+}
+
+static inline bool same_name(std::string_view key, uint64_t head, const beamc_slice &name) {
+    if (key.size() != name.len || head != head_of(name.ptr, name.len)) {
+        return false;
+    }
+    return name.len <= 8 || std::memcmp(key.data() + 8, name.ptr + 8, name.len - 8) == 0;
+}
+
 extern "C" beamc_json_simd *beamc__json_simd_new(void) {
     return new (std::nothrow) beamc_json_simd;
 }
@@ -76,9 +91,9 @@ extern "C" bool beamc__json_simd_read(beamc_json_simd *simd, beamc_slice text,
     }
     for (auto member = object.begin(); member != object.end(); ++member) {
         std::string_view key = member.key();
+        uint64_t head = head_of(key.data(), key.size());
         for (size_t i = 0; i < wanted->count; i++) {
-            const beamc_slice &name = wanted->names[i];
-            if (key.size() == name.len && std::memcmp(key.data(), name.ptr, name.len) == 0) {
+            if (same_name(key, head, wanted->names[i])) {
                 if (!field_of(member.value(), &fields[i])) {
                     return false;
                 }

@@ -16,7 +16,7 @@ static beamc_status read_both(beamc_slice text, beamc_json_field out[3], char *c
     beamc_json_reader *r = beamc_json_reader_new(names, 3);
     beamc_json_field quick[3];
     beamc_status s1 = beamc_json_read(r, text, quick, err);
-    beamc_slice wanted[3] = {beamc_str("a"), beamc_str("b"), beamc_str("product_id")};
+    beamc_slice wanted[3] = {{"a", 1}, {"b", 1}, {"product_id", 10}};
     beamc_json_names n = {wanted, 3};
     beamc_buf strings = {0};
     /* An exact-size copy on the heap: AddressSanitizer sees a byte read too far. */
