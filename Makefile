@@ -37,6 +37,8 @@ endif
 ifeq ($(origin CXX),default)
   CXX := g++
 endif
+# Debian's own, where it is there: a version manager's shim may lack what the packages brought.
+PYTHON3 ?= $(firstword $(wildcard /usr/bin/python3) python3)
 VARIANT ?= release
 B := build/$(VARIANT)$(if $(LTO),-lto)
 SAN :=

@@ -4,6 +4,10 @@
 # --- unit tests: every tests/unit/**/*.c goes into one Criterion program -------------------------
 UNIT_C := $(sort $(shell find tests/unit tests/lib -name '*.c' 2>/dev/null))
 UNIT_O := $(UNIT_C:%.c=$(B)/%.o)
+ifneq ($(VARIANT),tsan)
+  UNIT_O := $(filter-out %/tsan_criterion.o,$(UNIT_O))
+endif
+$(B)/tests/lib/tsan_criterion.o: CFLAGS_ALL := $(filter-out -fsanitize=%,$(CFLAGS_ALL))
 $(B)/unit.list: FORCE
 	$(call keep_if_same,$(UNIT_O))
 $(B)/unit: $(UNIT_O) $(B)/unit.list $(B)/libbeamc-fnapi.a $(B)/libbeamc.a
@@ -12,7 +16,7 @@ $(B)/unit: $(UNIT_O) $(B)/unit.list $(B)/libbeamc-fnapi.a $(B)/libbeamc.a
 
 # Reports of the uninstrumented gRPC and Criterion libraries are not ours.
 SAN_ENV := ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
-  TSAN_OPTIONS=ignore_noninstrumented_modules=1:halt_on_error=0:exitcode=66
+  TSAN_OPTIONS=ignore_noninstrumented_modules=1:halt_on_error=1:exitcode=66
 
 unit: $(B)/unit ## the unit tests alone (T=suite/test: a Criterion pattern)
 	$(SAN_ENV) $(B)/unit -j2 $(if $(T),--filter '$(T)')
@@ -25,10 +29,10 @@ $(B)/fuzz-replay/%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/standalone_driver.o
 	$(say) LD $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $^ -o $@ -Wl,--as-needed $(FNAPI_LIBS) $(CORE_LIBS)
-.PRECIOUS: $(B)/tests/fuzz/%.o
+.SECONDARY: $(FUZZ_NAMES:%=$(B)/tests/fuzz/fuzz_%.o) $(B)/tests/fuzz/standalone_driver.o
 
 fuzz-replay: $(FUZZ_REPLAY) ## replay the fuzz corpora (also part of `make test`)
-	@tests/run --build=$(B) --kind=fuzz
+	@$(PYTHON3) tests/run --build=$(B) --kind=fuzz
 
 FUZZ_SECONDS ?= 60
 $(B)/fuzzers/%: $(B)/tests/fuzz/fuzz_%.o $(B)/libbeamc-fnapi.a $(B)/libbeamc.a
@@ -50,18 +54,18 @@ build-tests: all $(B)/unit $(FUZZ_REPLAY)
 test: ## install what is missing, build, run the tests; T=name for some of them
 	@scripts/install-deps build test
 	@$(MAKE) build-tests
-	@tests/run --build=$(B) $(if $(T),--filter='$(T)')
+	@$(PYTHON3) tests/run --build=$(B) $(if $(T),--filter='$(T)')
 
 test-full: ## make test and the suites too heavy for each run
 	@scripts/install-deps build test
 	@$(MAKE) build-tests
-	@tests/run --build=$(B) --full $(if $(T),--filter='$(T)')
+	@$(PYTHON3) tests/run --build=$(B) --full $(if $(T),--filter='$(T)')
 
 test-performance: ## performance assertions; off unless RUN_PERF_TESTS=1
 ifeq ($(RUN_PERF_TESTS),1)
 	@scripts/install-deps build test
 	@$(MAKE) build-tests
-	@tests/run --build=$(B) --perf $(if $(T),--filter='$(T)')
+	@$(PYTHON3) tests/run --build=$(B) --perf $(if $(T),--filter='$(T)')
 else
 	@echo 'performance tests are off: RUN_PERF_TESTS=1 make test-performance runs them'
 endif
@@ -69,7 +73,7 @@ endif
 interop: ## the tests against other runners alone: Prism, Flink, Python
 	@scripts/install-deps build test
 	@$(MAKE) build-tests
-	@tests/run --build=$(B) --filter='interop/$(T)'
+	@$(PYTHON3) tests/run --build=$(B) --filter='interop/$(T)'
 
 asan: ## build with AddressSanitizer and UBSan, run the units, fuzz replays and TAP suites made for it
 ubsan: ## the same with UBSan alone
@@ -77,7 +81,7 @@ tsan: ## the same with ThreadSanitizer
 asan ubsan tsan:
 	@scripts/install-deps build test
 	@$(MAKE) VARIANT=$@ build-tests
-	@$(SAN_ENV) tests/run --build=build/$@ --sanitizer=$@ $(if $(T),--filter='$(T)')
+	@$(SAN_ENV) $(PYTHON3) tests/run --build=build/$@ --sanitizer=$@ $(if $(T),--filter='$(T)')
 
 # --- benchmarks -----------------------------------------------------------------------------------
 # bench/NAME.c are programs; bench/run and bench/run-fnapi run them beside their references.
