@@ -1,0 +1,67 @@
+/* engine.h: runs a graph of stages and groups to its end.
+ *
+ * Threads: beamc__engine_run blocks its caller and starts `parallelism` threads of its own (one: the
+ * caller's alone). The other functions may be called from any thread while it runs. */
+#ifndef BEAMC_ENGINE_ENGINE_H
+#define BEAMC_ENGINE_ENGINE_H
+
+#include "runner/engine/graph.h"
+#include "runner/engine/worker.h"
+
+typedef struct beamc_engine beamc_engine;
+
+typedef struct beamc_engine_config {
+    unsigned parallelism;         /* threads; 0: one for each core */
+    beamc_worker *const *workers; /* one for each environment of the graph */
+    const char *job_id;           /* prefix of bundle ids; NULL: "local" */
+    size_t bundle_bytes;          /* input of a bundle, about; 0: default */
+    size_t block_bytes;           /* output blocks, about; 0: default */
+    size_t queue_bytes;           /* queued input above which sources pause; 0: default */
+    size_t compact_bytes;  /* growth of a group's values before they are compacted; 0: default */
+    unsigned max_attempts; /* of a bundle that fails with UNAVAILABLE; 0: default (4) */
+    int64_t backoff_ms;    /* before its second attempt, then doubled; 0: default */
+    beamc_time (*now_ms)(void *arg); /* processing time; NULL: the wall clock */
+    void *now_arg;
+} beamc_engine_config;
+
+beamc_status beamc__engine_new(const beamc_engine_graph *graph, const beamc_engine_config *config,
+                               beamc_engine **out, beamc_error *err) BEAMC_MUST_USE;
+void beamc__engine_free(beamc_engine *engine);
+/* Until all is done, a bundle failed for good, or it was cancelled (CANCELLED). */
+beamc_status beamc__engine_run(beamc_engine *engine, beamc_error *err) BEAMC_MUST_USE;
+/* Running bundles come to their next end; nothing new starts. */
+void beamc__engine_cancel(beamc_engine *engine);
+
+typedef struct beamc_engine_progress {
+    uint64_t elements; /* that left sources: outputs of splittable stages and impulses */
+    uint64_t bundles_done;
+    uint64_t bundles_running;
+    uint64_t bundles_failed; /* attempts */
+    uint64_t queued_bytes;
+    uint64_t compactions;
+    int64_t late_dropped;
+    beamc_time watermark; /* the least output watermark of a node that is not done */
+} beamc_engine_progress;
+
+void beamc__engine_get_progress(beamc_engine *engine, beamc_engine_progress *out);
+
+/* Metrics of committed bundles, summed over the bundles of each stage. */
+typedef struct beamc_engine_metric {
+    const char *urn;
+    const char *type;
+    const char *transform; /* transform id, NULL without that label */
+    const char *pcollection;
+    const char *name_space;
+    const char *name;
+    int64_t value;                /* sums, and the last of latest */
+    int64_t count, sum, min, max; /* distributions */
+    beamc_time at;                /* latest */
+    beamc_slice payload;          /* other types: of the last bundle */
+} beamc_engine_metric;
+
+typedef void (*beamc_engine_metric_fn)(void *arg, const beamc_engine_metric *metric);
+void beamc__engine_metrics(beamc_engine *engine, beamc_engine_metric_fn fn, void *arg);
+/* Dropped as late by group node @p node so far. */
+int64_t beamc__engine_late_dropped(beamc_engine *engine, size_t node);
+
+#endif
