@@ -65,8 +65,9 @@ typedef struct beamc_rpc_channel_options {
     const beamc_rpc_metadata *metadata; /**< further metadata for every call */
     size_t metadata_len;
     bool tls;
-    const char *ca_pem;       /**< TLS: trusted roots as PEM text; NULL: those of the system */
-    const char *authority;    /**< TLS: host name to expect in the certificate, if not the endpoint's */
+    const char *ca_pem; /**< TLS: trusted roots as PEM text; NULL: those of the system */
+    const char
+        *authority; /**< TLS: host name to expect in the certificate, if not the endpoint's */
     beamc_rpc_token_fn token; /**< TLS: source of the `authorization: Bearer` metadata */
     void *token_user;
     int keepalive_ms; /**< ping when nothing was read for so long; 0: 5 min, negative: never */
