@@ -18,6 +18,18 @@
 extern "C" {
 #endif
 
+/** What a finished run can say of itself: committed metrics and the time it took. */
+typedef struct beamc_run_report beamc_run_report;
+/** Wall time of the run, in seconds. */
+double beamc_report_seconds(const beamc_run_report *report);
+/** Sum of a counter over all steps; 0 when there is none. */
+int64_t beamc_report_counter(const beamc_run_report *report, const char *space, const char *name);
+/** Calls @p fn for each counter of @p space (NULL: all), summed over steps, in the order of names. */
+void beamc_report_each_counter(const beamc_run_report *report, const char *space,
+                               void (*fn)(void *arg, const char *space, const char *name,
+                                          int64_t value),
+                               void *arg);
+
 typedef struct beamc_program {
     size_t struct_size; /**< BEAMC_PROGRAM_ABI sets these two */
     uint32_t abi;
