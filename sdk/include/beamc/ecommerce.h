@@ -117,6 +117,9 @@ extern const beamc_dofn beamc_to_views_row;
 extern const beamc_dofn beamc_to_sales_row;
 extern const beamc_dofn beamc_to_stock_row;
 
+/** Where the bundled sample goes when no output is named; replaced by each run. */
+#define BEAMC_ECOMMERCE_SAMPLE_SQLITE "beamc-sample.sqlite"
+
 /** The whole job, from options (see beamc_ecommerce_options). */
 void beamc_ecommerce_build(beamc_pipeline *pipeline, const beamc_options *options);
 extern const beamc_option beamc_ecommerce_options[];

@@ -39,6 +39,8 @@ typedef struct beamc_program {
     const beamc_option *options;  /**< of the program, ended by an entry without a name; or NULL */
     const beamc_dofn *const *fns; /**< BEAMC_FNS(...): every DoFn that build uses */
     const beamc_combiner *const *combiners; /**< BEAMC_COMBINERS(...) */
+    /** Optional: called once after a successful run on the local runner, to print a summary. */
+    void (*report)(const beamc_run_report *report, const beamc_options *options);
     const struct beamc_program *const
         *imports; /**< BEAMC_IMPORTS(...): other libraries' programs whose fns are used */
 } beamc_program;
