@@ -42,7 +42,7 @@ $(L)/%.h.alone: sdk/include/beamc/%.h $(PUBLIC_H)
 	$(say) ALONE $<
 	@mkdir -p $(@D)
 	$(Q)for cc in $(CC) $(CLANG); do \
-	  echo '#include <beamc/$*.h>' | $$cc -std=c11 -Wall -Wextra -Wpedantic -Werror -Wno-pragma-once-outside-header -Isdk/include -fsyntax-only -x c - || exit; \
+	  printf '#include <beamc/$*.h>\nextern int beamc_not_empty;\n' | $$cc -std=c11 -Wall -Wextra -Wpedantic -Werror -Isdk/include -fsyntax-only -x c - || exit; \
 	done
 	$(Q)for cxx in $(CXX) $(CLANGXX); do \
 	  echo '#include <beamc/$*.h>' | $$cxx -std=c++17 -Wall -Wextra -Werror -Isdk/include -fsyntax-only -x c++ - || exit; \
