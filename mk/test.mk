@@ -48,6 +48,12 @@ FUZZ_CC ?= clang
 FUZZ_CXX ?= clang++
 build-fuzz: $(FUZZ_NAMES:%=$(B)/fuzzers/%)
 
+# --- programs that the interop tests run: tests/interop/programs/NAME.c ---------------------------
+INTEROP_NAMES := $(basename $(notdir $(wildcard tests/interop/programs/*.c)))
+INTEROP_PROGRAMS := $(INTEROP_NAMES:%=$(B)/interop/%)
+$(foreach n,$(INTEROP_NAMES),$(eval $(call program_rule,tests/interop/programs,$(n),$(B)/interop/$(n))))
+build-interop: $(INTEROP_PROGRAMS)
+
 # --- the test runs --------------------------------------------------------------------------------
 build-tests: all $(B)/unit $(FUZZ_REPLAY)
 
@@ -101,4 +107,4 @@ bench-fnapi: ## elements/s of the worker beside the Go and Python harnesses
 
 build-bench: $(BENCHES)
 
-.PHONY: unit fuzz-replay fuzz build-fuzz build-tests test test-full test-performance interop asan ubsan tsan bench bench-fnapi build-bench
+.PHONY: unit fuzz-replay fuzz build-fuzz build-tests build-interop test test-full test-performance interop asan ubsan tsan bench bench-fnapi build-bench

@@ -20,7 +20,7 @@ import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-BUILD = os.environ.get('BEAMC_BUILD', os.path.join(ROOT, 'build', os.environ.get('VARIANT', 'release')))
+BUILD = os.path.abspath(os.environ.get('BEAMC_BUILD') or os.path.join(ROOT, 'build', os.environ.get('VARIANT', 'release')))
 FULL = os.environ.get('BEAMC_TEST_FULL') == '1'
 MISSING_TOOL = 3  # exit code of the peer scripts when a tool is not installed
 
@@ -129,9 +129,8 @@ def stop_shared_peer(name):
 
 def program(name):
     """The path of a program of this project, built by make; its absence is a reason to skip."""
-    for folder in (BUILD, os.path.join(BUILD, 'bin'), os.path.join(BUILD, 'tools'), os.path.join(BUILD, 'examples'),
-                   os.path.join(BUILD, 'tests', 'interop', 'programs')):
-        path = os.path.join(folder, name)
+    for folder in ('bin', 'examples', 'interop'):
+        path = os.path.join(BUILD, folder, name)
         if os.access(path, os.X_OK) and os.path.isfile(path):
             return path
     raise Skip('%s is not built in %s' % (name, os.path.relpath(BUILD, ROOT)))

@@ -39,15 +39,17 @@ class Stage:
     """descriptor, and the coders to talk to it: encode(values) for a source, decode(bytes) from a sink.
 
     steps: unique names, or ends of them; (name, phase) takes one phase of a combine composite. keep: collections
-    (names of the transforms that make them) that get a sink although a step inside reads them.
+    (names of the transforms that make them) that get a sink although a step inside reads them. unknown: URNs of coders
+    that this runner is to treat as foreign.
     """
 
-    def __init__(self, pipeline, steps, runner, stage_id='stage-1', keep=(), state=True):
+    def __init__(self, pipeline, steps, runner, stage_id='stage-1', keep=(), state=True, unknown=()):
         self.components = pb.Components()
         self.components.CopyFrom(pipeline.components)
         self.runner = runner
         self.descriptor = fn_pb2.ProcessBundleDescriptor(id=stage_id)
         self.made_with_prefix = {}
+        self.known_coders = KNOWN_CODERS - set(unknown)
         self._choose(steps)
         self._wrap_unknown_coders()
         self._ports(keep)
@@ -66,6 +68,13 @@ class Stage:
                 sorted(t.unique_name for t in self.components.transforms.values()))))
         return found[0]
 
+    def leaf(self, name):
+        """The same, but a composite around a single transform is that transform."""
+        transform_id = self.find(name)
+        while self.components.transforms[transform_id].subtransforms:
+            (transform_id,) = self.components.transforms[transform_id].subtransforms
+        return transform_id
+
     def _choose(self, steps):
         self.steps = {}
         for step in steps:
@@ -73,11 +82,9 @@ class Stage:
                 transform_id = self.find(step[0])
                 self.steps['%s/%s' % (transform_id, step[1])] = self._phase(transform_id, step[1])
             else:
-                transform_id = self.find(step)
-                transform = pb.PTransform()
-                transform.CopyFrom(self.components.transforms[transform_id])
-                del transform.subtransforms[:]
-                self.steps[transform_id] = transform
+                transform_id = self.leaf(step)
+                self.steps[transform_id] = pb.PTransform()
+                self.steps[transform_id].CopyFrom(self.components.transforms[transform_id])
 
     def _phase(self, composite_id, phase):
         composite = self.components.transforms[composite_id]
@@ -122,7 +129,7 @@ class Stage:
             if coder_id not in wrapped:
                 coder = self.components.coders[coder_id]
                 wrapped[coder_id] = coder_id
-                if coder.spec.urn not in KNOWN_CODERS:
+                if coder.spec.urn not in self.known_coders:
                     wrapped[coder_id] = self._add_coder('length_prefix', coder_id)
                     self.made_with_prefix[wrapped[coder_id]] = coder_id
                 elif coder.spec.urn != common_urns.coders.LENGTH_PREFIX.urn:
@@ -131,7 +138,7 @@ class Stage:
                         wrapped[coder_id] = coder_id + '_wire'
                         self.components.coders[coder_id + '_wire'].CopyFrom(coder)
                         self.components.coders[coder_id + '_wire'].component_coder_ids[:] = parts
-                elif self.components.coders[coder.component_coder_ids[0]].spec.urn not in KNOWN_CODERS:
+                elif self.components.coders[coder.component_coder_ids[0]].spec.urn not in self.known_coders:
                     self.made_with_prefix[coder_id] = coder.component_coder_ids[0]
             return wrapped[coder_id]
 
@@ -177,7 +184,7 @@ class Stage:
                     read.setdefault(collection, []).append(transform_id)
             for collection in transform.outputs.values():
                 made[collection] = transform_id
-        kept = {self.find(name) for name in keep}
+        kept = {self.leaf(name) for name in keep}
         self.sources = {'%s_source' % c: c for c in sorted(read) if c not in made}
         self.sinks = {'%s_sink' % c: c for c in sorted(made) if c not in read or made[c] in kept}
 
@@ -214,7 +221,7 @@ class Stage:
         if reader is None:
             (only,) = self.sources
             return only
-        inputs = set(self.steps[self.find(reader)].inputs.values())
+        inputs = set(self.steps[self.leaf(reader)].inputs.values())
         (one,) = [s for s, c in self.sources.items() if c in inputs]
         return one
 
@@ -223,7 +230,7 @@ class Stage:
         if maker is None:
             (only,) = self.sinks
             return only
-        outputs = self.steps[self.find(maker)].outputs
+        outputs = self.steps[self.leaf(maker)].outputs
         wanted = {outputs[tag]} if tag is not None else set(outputs.values())
         (one,) = [s for s, c in self.sinks.items() if c in wanted]
         return one
@@ -252,7 +259,7 @@ class Stage:
         return [w.value for w in self.decode(data, sink)]
 
     def timer_coder(self, step, family):
-        payload = pb.ParDoPayload.FromString(self.steps[self.find(step)].spec.payload)
+        payload = pb.ParDoPayload.FromString(self.steps[self.leaf(step)].spec.payload)
         return self.coder(payload.timer_family_specs[family].timer_family_coder_id)
 
 
