@@ -12,7 +12,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-VERSION := 0.1.0
+VERSION := $(shell sed -n 's/.*BEAMC_VERSION "\(.*\)"/\1/p' sdk/include/beamc/version.h)
 ABI := 0
 
 # Without -j on the command line, use every core; sub-makes share the jobs of the first.

@@ -12,7 +12,7 @@ $(B)/unit.list: FORCE
 	$(call keep_if_same,$(UNIT_O))
 $(B)/unit: $(UNIT_O) $(B)/unit.list $(B)/libbeamc-fnapi.a $(B)/libbeamc.a
 	$(say) LD $@
-	$(Q)$(CC) $(CFLAGS_ALL) $(UNIT_O) $(B)/libbeamc-fnapi.a $(B)/libbeamc.a -o $@ -lcriterion -lyaml $(FNAPI_LIBS) $(CORE_LIBS)
+	$(Q)$(CC) $(CFLAGS_ALL) $(UNIT_O) $(B)/libbeamc-fnapi.a $(B)/libbeamc.a -o $@ -Wl,-rpath,'$$ORIGIN/lib' -lcriterion -lyaml $(FNAPI_LIBS) $(CORE_LIBS)
 
 # Reports of the uninstrumented gRPC and Criterion libraries are not ours.
 SAN_ENV := ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \

@@ -38,6 +38,8 @@ beamc_status beamc__fnapi_submit_main(const beamc_program *program, const beamc_
                                       beamc_pipeline *pipeline, const beamc_library *library,
                                       beamc_error *err) BEAMC_MUST_USE;
 
+extern const char beamc__fnapi_version[];
+
 /* Finds them. Fails with one line that says which library was looked for. */
 beamc_status beamc__fnapi_load(beamc_worker_main_fn *worker, beamc_submit_main_fn *submit,
                                beamc_error *err) BEAMC_MUST_USE;

@@ -62,6 +62,38 @@ check "it uses the installed library" grep -qx libbeamc.so.0 <(needed "$work/tin
 check "a program builds against the static library" build_static "$work/tiny.c" "$work/tiny-static"
 check "and runs, with no beamc library to load" "$work/tiny-static"
 
+# The Fn API library is opened late, and must find the one core of the process, however it is linked.
+cat >"$work/load.c" <<'C'
+#include <beamc/beamc.h>
+#include <stdio.h>
+int beamc__fnapi_load(void **worker, void **submit, beamc_error *err); /* private: as beamc_main calls it */
+int main(void) {
+    beamc_error err = {0};
+    void *worker = NULL, *submit = NULL;
+    int status = beamc__fnapi_load(&worker, &submit, &err);
+    printf("%s\n", status == 0 || strstr(err.message, "no worker or no job client") ? "loaded" : err.message);
+    char line[4096];
+    FILE *maps = fopen("/proc/self/maps", "r");
+    while (maps && fgets(line, sizeof line, maps)) {
+        if (strstr(line, "r-xp") && strstr(line, "libbeamc")) {
+            fputs(strrchr(line, '/') + 1, stdout);
+        }
+    }
+    return 0;
+}
+C
+check "a program that opens the Fn API library builds, shared" build_shared "$work/load.c" "$work/load-shared"
+check "and static" build_static "$work/load.c" "$work/load-static"
+check_same "linked shared, it has the one core and the Fn API library" "libbeamc-fnapi.so.0
+libbeamc.so.0
+loaded" "$(LD_LIBRARY_PATH="$lib" "$work/load-shared" | sort)"
+check_same "linked statically, it has no second core" "libbeamc-fnapi.so.0
+loaded" "$("$work/load-static" | sort)"
+eval "$cc -std=c11 -D_GNU_SOURCE '$work/load.c' -o '$work/load-wrong' -I'$prefix/include' '$lib/libbeamc.a' \
+    -Wl,-rpath,'$lib' $(pkg-config --static --libs-only-l beamc | sed 's/-lbeamc//')"
+check "linked statically without exports, it says how to link" \
+    grep -q 'pkg-config --libs beamc-static' <("$work/load-wrong")
+
 shopt -s nullglob
 examples=(examples/*.c)
 if [ ${#examples[@]} = 0 ]; then
