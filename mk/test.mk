@@ -54,8 +54,14 @@ INTEROP_PROGRAMS := $(INTEROP_NAMES:%=$(B)/interop/%)
 $(foreach n,$(INTEROP_NAMES),$(eval $(call program_rule,tests/interop/programs,$(n),$(B)/interop/$(n))))
 build-interop: $(INTEROP_PROGRAMS)
 
+# --- programs of other test folders: tests/FOLDER/programs/NAME.c, with the gRPC part linked in ----
+TEST_PROGRAMS := $(patsubst %.c,$(B)/%,$(filter-out tests/interop/%,$(wildcard tests/*/programs/*.c)))
+$(TEST_PROGRAMS): %: %.o $(B)/libbeamc-fnapi.a $(B)/libbeamc.a
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS_ALL) $< $(B)/libbeamc-fnapi.a $(B)/libbeamc.a -o $@ -Wl,--as-needed $(FNAPI_LIBS) $(CORE_LIBS)
+
 # --- the test runs --------------------------------------------------------------------------------
-build-tests: all $(B)/unit $(FUZZ_REPLAY)
+build-tests: all $(B)/unit $(FUZZ_REPLAY) $(TEST_PROGRAMS)
 
 test: ## install what is missing, build, run the tests; T=name for some of them
 	@scripts/install-deps build test
