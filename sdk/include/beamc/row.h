@@ -37,7 +37,9 @@ typedef enum beamc_field_type {
     BEAMC_FIELD_ROW,      /**< const T *, of `row` */
     BEAMC_FIELD_ARRAY,    /**< beamc_array of `element` */
     BEAMC_FIELD_ITERABLE, /**< beamc_array of `element` */
-    BEAMC_FIELD_MAP       /**< beamc_map from `key` to `element` */
+    BEAMC_FIELD_MAP,      /**< beamc_map from `key` to `element` */
+    BEAMC_FIELD_DECIMAL   /**< beamc_slice; logical type decimal:v1 as encoded: varint scale, then the
+                               length-prefixed big-endian unscaled integer */
 } beamc_field_type;
 
 typedef struct beamc_field beamc_field;

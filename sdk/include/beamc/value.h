@@ -109,11 +109,15 @@ typedef struct beamc_timer_value {
 /** A run of elements: values at hand, or bytes that are decoded while iterating. */
 typedef struct beamc_iterable beamc_iterable;
 
-/** An iteration in progress; lives in the caller's frame. */
+/** An iteration in progress; lives in the caller's frame and must not be copied. Its members are
+ *  the library's. */
 typedef struct beamc_iter {
     const beamc_iterable *of;
-    size_t index;
-    void *priv[6];
+    uint64_t left; /* elements left in the present group */
+    const unsigned char *p;
+    const unsigned char *end;
+    struct beamc_iter_slot *slot;
+    int stage;
     beamc_error error;
 } beamc_iter;
 
