@@ -197,7 +197,7 @@ $(B)/lib/libbeamc.so.$(ABI): $(B)/libbeamc.a scripts/libbeamc.map
 	$(say) LD $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -shared -Wl,-soname,$(@F) -Wl,--version-script=scripts/libbeamc.map \
-	  -Wl,-rpath,'$$ORIGIN' $(if $(SAN),,-Wl$(comma)-z$(comma)defs) \
+	  -Wl,-rpath,'$$ORIGIN' \
 	  -Wl,--whole-archive $< -Wl,--no-whole-archive $(CORE_LIBS) -o $@
 	@ln -sf $(@F) $(B)/lib/libbeamc.so
 
@@ -207,7 +207,6 @@ $(B)/lib/libbeamc-fnapi.so.$(ABI): $(B)/libbeamc-fnapi.a scripts/libbeamc-fnapi.
 	$(Q)$(CC) $(CFLAGS_ALL) -shared -Wl,-soname,$(@F) -Wl,--version-script=scripts/libbeamc-fnapi.map \
 	  -Wl,--whole-archive $< -Wl,--no-whole-archive $(FNAPI_LIBS) -lprotobuf-c -pthread -o $@
 	@ln -sf $(@F) $(B)/lib/libbeamc-fnapi.so
-comma := ,
 
 LINK_CORE = -Wl,--whole-archive $(B)/libbeamc.a -Wl,--no-whole-archive \
   '-Wl,--export-dynamic-symbol=beamc_*' -Wl,-rpath,'$$ORIGIN/../lib' -Wl,--as-needed $(CORE_LIBS)

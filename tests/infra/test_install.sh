@@ -30,6 +30,8 @@ check "the core exports public names" grep -qx beamc_arena_new <(exported "$lib/
 check_same "the core exports all that libbeamc-fnapi.so needs of it" "" \
     "$(comm -23 <(nm -D --undefined-only "$lib/libbeamc-fnapi.so.0" | awk '$2 ~ /^beamc_/ { print $2 }' | sort) \
         <(exported "$lib/libbeamc.so.0" | sort))"
+check_same "the core leaves no name of its own open" "" \
+    "$(nm -D --undefined-only "$lib/libbeamc.so.0" | awk '$1 == "U" && $2 ~ /^beamc_/ { print $2 }')"
 needed() { readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'; }
 check_same "the core and the tools do not load gRPC" "" \
     "$(for f in "$lib/libbeamc.so.0" "$prefix"/bin/*; do [ ! -f "$f" ] || needed "$f"; done | grep -E 'grpc|gpr|beamc' | sort -u)"
