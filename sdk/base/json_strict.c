@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/json_parts.h"
+#include "base/utf8.h"
 
 enum { MAX_DEPTH = 1024, SURELY_FINITE_DIGITS = 300 };
 
@@ -45,37 +46,12 @@ static void skip_space(scan *s) {
 
 /* ---------------------------------------------------------------------------------- strings */
 
-/* Moves behind one well-formed UTF-8 sequence of two to four bytes (Unicode, table 3-7). */
+/* Moves behind one well-formed UTF-8 sequence. */
 static bool skip_utf8(scan *s) {
-    const unsigned char *p = s->p;
-    size_t left = (size_t)(s->end - p);
-    unsigned lead = p[0];
-    unsigned low = 0x80;
-    unsigned high = 0xBF;
-    size_t len;
-    if (lead >= 0xC2 && lead <= 0xDF) {
-        len = 2;
-    } else if (lead >= 0xE0 && lead <= 0xEF) {
-        len = 3;
-        low = lead == 0xE0 ? 0xA0 : 0x80;
-        high = lead == 0xED ? 0x9F : 0xBF;
-    } else if (lead >= 0xF0 && lead <= 0xF4) {
-        len = 4;
-        low = lead == 0xF0 ? 0x90 : 0x80;
-        high = lead == 0xF4 ? 0x8F : 0xBF;
-    } else {
-        return false;
-    }
-    if (left < len || p[1] < low || p[1] > high) {
-        return false;
-    }
-    for (size_t i = 2; i < len; i++) {
-        if ((p[i] & 0xC0) != 0x80) {
-            return false;
-        }
-    }
-    s->p = p + len;
-    return true;
+    bool ok;
+    size_t len = beamc_utf8_step(s->p, s->end, &ok);
+    s->p += ok ? len : 0;
+    return ok;
 }
 
 /* The four hex digits at @p p as a number, or -1. */
