@@ -1,10 +1,11 @@
 """The fake runner's state service: a dict of bytes, paged, and what a test wants to be wrong with it."""
-import os
 import threading
 
 from apache_beam.portability.api import beam_fn_api_pb2 as fn_pb2
 
-TIMEOUT = 20.0 * float(os.environ.get('TEST_TIMEOUT_SCALE', '1'))
+import lib
+
+TIMEOUT = 20.0 * lib.TIMEOUT_SCALE
 
 
 def wait(condition, predicate, what, timeout=None):

@@ -22,6 +22,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.abspath(os.environ.get('BEAMC_BUILD') or os.path.join(ROOT, 'build', os.environ.get('VARIANT', 'release')))
 FULL = os.environ.get('BEAMC_TEST_FULL') == '1'
+SANITIZER = os.environ.get('BEAMC_SANITIZER', '')
+TIMEOUT_SCALE = float(os.environ.get('TEST_TIMEOUT_SCALE') or (4 if SANITIZER else 1))
 MISSING_TOOL = 3  # exit code of the peer scripts when a tool is not installed
 
 
@@ -341,13 +343,12 @@ def main(names, timeout=60, setup=None):
     A function's attribute `timeout` (seconds) overrides the default; TEST_TIMEOUT_SCALE stretches all (sanitizers).
     """
     wanted = sys.argv[1:]
-    scale = float(os.environ.get('TEST_TIMEOUT_SCALE', '1'))
     tests = [(n[5:].replace('_', ' '), f) for n, f in names.items() if n.startswith('test_') and callable(f)]
     tests = [(n, f) for n, f in tests if not wanted or any(w.replace('_', ' ') in n for w in wanted)]
     print('1..%d' % len(tests))
     failed = 0
     for number, (name, function) in enumerate(tests, 1):
-        outcome, text, seconds = run_case(name, function, getattr(function, 'timeout', timeout) * scale)
+        outcome, text, seconds = run_case(name, function, getattr(function, 'timeout', timeout) * TIMEOUT_SCALE)
         if outcome == 'skip' and os.environ.get('CI') == 'true':
             outcome, text = 'fail', ['skipped, which CI=true forbids: ' + ' '.join(text)]
         if outcome == 'skip':
