@@ -82,10 +82,11 @@ else
 	@echo 'performance tests are off: RUN_PERF_TESTS=1 make test-performance runs them'
 endif
 
-interop: ## the tests against other runners alone: Prism, Flink, Python
-	@scripts/install-deps build test
+interop: ## the tests against other runners alone, the long ones too: Prism, Flink, Python (T=name for some)
+	@scripts/install-deps build test interop
+	@for peer in prism flink python-job-service; do scripts/peers/$$peer install || exit; done
 	@$(MAKE) build-tests
-	@$(PYTHON3) tests/run --build=$(B) --filter='interop/$(T)'
+	@$(PYTHON3) tests/run --build=$(B) --full --filter='interop/$(T)'
 
 asan: ## build with AddressSanitizer and UBSan, run the units, fuzz replays and TAP suites made for it
 ubsan: ## the same with UBSan alone
