@@ -168,6 +168,29 @@ def test_answers_that_nobody_asked_for(t):
     equal(side.run([b'k']), [b'k bytes=2 sum=1'])
 
 
+# --- groups that go on behind the state service ---
+
+
+def test_state_backed_groups(t):
+    runner, proto = start(t)
+    stage = Stage(proto, ['GroupSum'], runner)
+    data = stage.encode([(b'k', [1, 2, 3])])
+    for coder in stage.descriptor.coders.values():
+        if coder.spec.urn == 'beam:coder:iterable:v1':
+            coder.spec.urn, coder.spec.payload = 'beam:coder:state_backed_iterable:v1', b'0'
+    known, minus_one = b'\x00\x00\x00\x03\x01\x02\x03', b'\xff' * 9 + b'\x01'
+    runner.state.put(State.key('runner', key=b'token'), encode_nested(VARINT, range(100, 1100)))
+    whole = runner.bundle(stage).send(stage.source(), data).end_input()
+    equal(stage.values(whole.output()), [(b'k', 6)])
+    for page in (None, 1000, 2):
+        runner.state.page_bytes = page
+        backed = data.replace(known, b'\xff\xff\xff\xff\x02\x01\x02' + minus_one + b'\x05token')
+        bundle = runner.bundle(stage).send(stage.source(), backed + data).end_input()
+        equal(stage.values(bundle.output()), [(b'k', 3 + sum(range(100, 1100))), (b'k', 6)], 'pages of %s' % page)
+    runner.state.hook = lambda request: fn_pb2.StateResponse(id=request.id, error='the group is lost')
+    assert 'the group is lost' in runner.bundle(stage).send(stage.source(), backed).end_input().error()
+
+
 # --- user state ---
 
 
