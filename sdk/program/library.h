@@ -31,6 +31,9 @@ const beamc_combiner *beamc__library_combiner(const beamc_library *lib, beamc_sl
  * those who look up. Always returns NOT_FOUND. */
 beamc_status beamc__library_missing(const beamc_library *lib, beamc_slice urn, beamc_error *err);
 
+/* Why a pipeline may not use @p fn (a DoFn or combiner of @p urn), or NULL when it may. */
+const char *beamc__library_fault(const beamc_library *lib, const char *urn, const void *fn);
+
 /* Every row table that the functions use for elements, keys, accumulators, state and restrictions
  * (nested ones too): a row coder from the wire is matched with them by schema. */
 const beamc_row *const *beamc__library_rows(const beamc_library *lib, size_t *count);
