@@ -6,6 +6,7 @@
 #include "proto/beam_model/unpack.h"
 
 #include "base/mem.h"
+#include "coder/from_proto.h"
 #include "graph/pb.h"
 
 void beamc__coder_table_init(beamc_coder_table *t, beamc_arena *arena) {
@@ -17,55 +18,49 @@ void beamc__coder_table_deinit(beamc_coder_table *t) {
     t->entries = NULL;
 }
 
-static beamc_status payload_of(const beamc_coder *coder, beamc_arena *arena, beamc_slice *out,
-                               beamc_error *err) {
-    (void)arena;
-    *out = (beamc_slice){0};
-    if (coder->kind == BEAMC_CODER_ROW) {
-        return BEAMC_FAIL(err, UNIMPLEMENTED, "rows on the wire");
+/* The entry of @p coder, added with its components when it is new. */
+static beamc_status entry_of(beamc_coder_table *t, const beamc_coder *coder, size_t *index,
+                             beamc_error *err) {
+    for (size_t i = 0; i < t->count; i++) {
+        if (beamc_coder_equal(t->entries[i].coder, coder)) {
+            *index = i;
+            return BEAMC_OK;
+        }
     }
+    beamc_coder_parts parts;
+    BEAMC_TRY(beamc__coder_to_model(coder, t->arena, &parts, err));
+    Pipe__Coder *proto = beamc_pb_new(t->arena, &pipe__coder__descriptor);
+    proto->spec = beamc_pb_new(t->arena, &pipe__function_spec__descriptor);
+    proto->spec->urn = beamc_pb_text(parts.urn);
+    proto->spec->payload = beamc_pb_bytes(parts.payload);
+    proto->component_coder_ids = beamc_arena_alloc(t->arena, 2 * sizeof(char *));
+    /* The coder may be a local of the caller; its components live on, as entries of their own. */
+    beamc_coder *copy = beamc_arena_alloc(t->arena, sizeof *copy);
+    *copy = *coder;
+    for (size_t i = 0; i < parts.component_count; i++) {
+        size_t component;
+        BEAMC_TRY(entry_of(t, parts.components[i], &component, err));
+        proto->component_coder_ids[proto->n_component_coder_ids++] =
+            beamc_pb_text(t->entries[component].id);
+        copy->args[i] = t->entries[component].coder;
+    }
+    if (t->count == t->cap) {
+        t->cap = t->cap != 0 ? t->cap * 2 : 32;
+        t->entries = beamc__realloc(t->entries, t->cap * sizeof *t->entries);
+    }
+    *index = t->count;
+    beamc_coder_entry *e = &t->entries[t->count++];
+    e->coder = copy;
+    e->id = beamc_arena_printf(t->arena, "c%zu", t->count);
+    e->proto = proto;
     return BEAMC_OK;
 }
 
 beamc_status beamc__coder_table_id(beamc_coder_table *t, const beamc_coder *coder, const char **id,
                                    beamc_error *err) {
-    for (size_t i = 0; i < t->count; i++) {
-        if (beamc_coder_equal(t->entries[i].coder, coder)) {
-            *id = t->entries[i].id;
-            return BEAMC_OK;
-        }
-    }
-    Pipe__Coder *proto = beamc_pb_new(t->arena, &pipe__coder__descriptor);
-    proto->component_coder_ids = beamc_arena_alloc(t->arena, 2 * sizeof(char *));
-    for (int i = 0; i < 2 && coder->args[i] != NULL; i++) {
-        const char *component;
-        BEAMC_TRY(beamc__coder_table_id(t, coder->args[i], &component, err));
-        proto->component_coder_ids[proto->n_component_coder_ids++] = beamc_pb_text(component);
-    }
-    beamc_slice payload;
-    BEAMC_TRY(payload_of(coder, t->arena, &payload, err));
-    proto->spec = beamc_pb_new(t->arena, &pipe__function_spec__descriptor);
-    proto->spec->urn = beamc_pb_text(beamc_coder_urn(coder->kind));
-    proto->spec->payload = beamc_pb_bytes(payload);
-    if (t->count == t->cap) {
-        t->cap = t->cap != 0 ? t->cap * 2 : 32;
-        t->entries = beamc__realloc(t->entries, t->cap * sizeof *t->entries);
-    }
-    /* The coder may be a local of the caller; its parts live on by now, as entries of their own. */
-    beamc_coder *copy = beamc_arena_alloc(t->arena, sizeof *copy);
-    *copy = *coder;
-    for (int i = 0; i < 2 && coder->args[i] != NULL; i++) {
-        for (size_t k = 0; k < t->count; k++) {
-            if (t->entries[k].id == proto->component_coder_ids[i]) {
-                copy->args[i] = t->entries[k].coder;
-            }
-        }
-    }
-    beamc_coder_entry *e = &t->entries[t->count++];
-    e->coder = copy;
-    e->id = beamc_arena_printf(t->arena, "c%zu", t->count);
-    e->proto = proto;
-    *id = e->id;
+    size_t index;
+    BEAMC_TRY(entry_of(t, coder, &index, err));
+    *id = t->entries[index].id;
     return BEAMC_OK;
 }
 
@@ -84,58 +79,61 @@ beamc_status beamc__coder_pack(const beamc_coder *coder, beamc_arena *arena, bea
                                beamc_error *err) {
     beamc_coder_table t;
     beamc__coder_table_init(&t, arena);
-    const char *id;
-    beamc_status st = beamc__coder_table_id(&t, coder, &id, err);
+    size_t root;
+    beamc_status st = entry_of(&t, coder, &root, err);
     if (st == BEAMC_OK) {
         Pipe__MessageWithComponents m;
         pipe__message_with_components__init(&m);
         m.components = beamc_pb_new(arena, &pipe__components__descriptor);
         beamc__coder_table_components(&t, m.components);
         m.root_case = PIPE__MESSAGE_WITH_COMPONENTS__ROOT_CODER;
-        m.coder = t.entries[t.count - 1].proto; /* components come before what they are part of */
+        m.coder = t.entries[root].proto;
         *out = beamc__proto_pack(arena, &m.base);
     }
     beamc__coder_table_deinit(&t);
     return st;
 }
 
-static beamc_status build(const Pipe__Components *c, const Pipe__Coder *proto, unsigned depth,
-                          beamc_arena *arena, const beamc_coder **out, beamc_error *err) {
-    if (depth > 64 || proto == NULL || proto->spec == NULL || proto->n_component_coder_ids > 2) {
-        return BEAMC_FAIL(err, INVALID_ARGUMENT, "a coder in a step's payload is malformed");
-    }
-    beamc_coder *coder = beamc_arena_zalloc(arena, sizeof *coder);
-    for (int k = BEAMC_CODER_BYTES; k <= BEAMC_CODER_NULLABLE; k++) {
-        if (strcmp(beamc_coder_urn((beamc_coder_kind)k), proto->spec->urn) == 0) {
-            coder->kind = (beamc_coder_kind)k;
+/* ------------------------------------------------------------------------------- unpacking */
+
+/* No id of a component: the root, which is no component itself. */
+static const char root_id[] = "";
+
+static bool find_coder(void *arg, const char *id, beamc_coder_spec *out) {
+    const Pipe__MessageWithComponents *m = arg;
+    const Pipe__Coder *coder = id[0] == '\0' ? m->coder : NULL;
+    for (size_t i = 0; coder == NULL && i < m->components->n_coders; i++) {
+        if (strcmp(m->components->coders[i]->key, id) == 0) {
+            coder = m->components->coders[i]->value;
         }
     }
-    if (coder->kind == 0 || coder->kind == BEAMC_CODER_ROW) {
-        return BEAMC_FAIL(err, UNIMPLEMENTED, "coder %s in a step's payload", proto->spec->urn);
+    if (coder == NULL || coder->spec == NULL) {
+        return false;
     }
-    for (size_t i = 0; i < proto->n_component_coder_ids; i++) {
-        const Pipe__Coder *part = NULL;
-        for (size_t k = 0; k < c->n_coders; k++) {
-            if (strcmp(c->coders[k]->key, proto->component_coder_ids[i]) == 0) {
-                part = c->coders[k]->value;
-            }
-        }
-        BEAMC_TRY(build(c, part, depth + 1, arena, &coder->args[i], err));
-    }
-    *out = coder;
-    return BEAMC_OK;
+    out->urn = coder->spec->urn;
+    out->payload = beamc_slice_of(coder->spec->payload.data, coder->spec->payload.len);
+    out->component_ids = (const char *const *)coder->component_coder_ids;
+    out->component_count = coder->n_component_coder_ids;
+    return true;
 }
 
-beamc_status beamc__coder_unpack(beamc_slice bytes, beamc_arena *arena, const beamc_coder **out,
-                                 beamc_error *err) {
+beamc_status beamc__coder_unpack(beamc_slice bytes, const beamc_row_finder *rows,
+                                 beamc_arena *arena, const beamc_coder **out, beamc_error *err) {
     ProtobufCMessage *message;
     BEAMC_TRY(
         beamc__proto_unpack(&pipe__message_with_components__descriptor, bytes, &message, err));
-    const Pipe__MessageWithComponents *m = (const Pipe__MessageWithComponents *)message;
-    beamc_status st =
-        m->root_case == PIPE__MESSAGE_WITH_COMPONENTS__ROOT_CODER && m->components != NULL
-            ? build(m->components, m->coder, 0, arena, out, err)
-            : BEAMC_FAIL(err, INVALID_ARGUMENT, "a coder in a step's payload is malformed");
+    Pipe__MessageWithComponents *m = (Pipe__MessageWithComponents *)message;
+    beamc_status st;
+    if (m->root_case == PIPE__MESSAGE_WITH_COMPONENTS__ROOT_CODER && m->components != NULL) {
+        beamc_coder_source source = {.find = find_coder, .arg = m};
+        if (rows != NULL) {
+            source.find_row = rows->find;
+            source.row_arg = rows->arg;
+        }
+        st = beamc__coder_set_get(beamc__coder_set_new(arena, &source), root_id, out, err);
+    } else {
+        st = BEAMC_FAIL(err, INVALID_ARGUMENT, "a coder in a step's payload is malformed");
+    }
     beamc__proto_free(message);
     return st;
 }

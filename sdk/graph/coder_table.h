@@ -5,6 +5,7 @@
 #include <beamc/coder.h>
 
 #include "beam_model/beam_runner_api.pb-c.h"
+#include "graph/payload.h"
 
 typedef struct beamc_coder_entry {
     const beamc_coder *coder;
@@ -29,7 +30,8 @@ void beamc__coder_table_components(const beamc_coder_table *t, Pipe__Components 
 /* One coder by itself: a serialized MessageWithComponents, and back. */
 beamc_status beamc__coder_pack(const beamc_coder *coder, beamc_arena *arena, beamc_slice *out,
                                beamc_error *err) BEAMC_MUST_USE;
-beamc_status beamc__coder_unpack(beamc_slice bytes, beamc_arena *arena, const beamc_coder **out,
+beamc_status beamc__coder_unpack(beamc_slice bytes, const beamc_row_finder *rows,
+                                 beamc_arena *arena, const beamc_coder **out,
                                  beamc_error *err) BEAMC_MUST_USE;
 
 #endif

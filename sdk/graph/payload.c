@@ -135,16 +135,18 @@ static beamc_status decode_config(const char *what, const char *urn, const beamc
 }
 
 static beamc_status take_coder(ProtobufCBinaryData bytes, const beamc_coder *own,
-                               beamc_arena *arena, const beamc_coder **out, beamc_error *err) {
+                               const beamc_row_finder *rows, beamc_arena *arena,
+                               const beamc_coder **out, beamc_error *err) {
     *out = own;
     if (bytes.len == 0) {
         return BEAMC_OK;
     }
-    return beamc__coder_unpack(beamc_slice_of(bytes.data, bytes.len), arena, out, err);
+    return beamc__coder_unpack(beamc_slice_of(bytes.data, bytes.len), rows, arena, out, err);
 }
 
 static beamc_status take_outputs(const beamc_dofn *fn, const Step__StepPayload *m,
-                                 beamc_arena *arena, beamc_payload *out, beamc_error *err) {
+                                 const beamc_row_finder *rows, beamc_arena *arena,
+                                 beamc_payload *out, beamc_error *err) {
     unsigned n = beamc_dofn_output_count(fn);
     bool same = m->n_outputs == n;
     for (unsigned i = 0; same && i < n; i++) {
@@ -159,10 +161,10 @@ static beamc_status take_outputs(const beamc_dofn *fn, const Step__StepPayload *
     }
     out->output_count = n;
     for (unsigned i = 0; i < n; i++) {
-        BEAMC_TRY_CTX(
-            err,
-            take_coder(m->outputs[i]->coder, fn->outputs[i].coder, arena, &out->outputs[i], err),
-            "DoFn %s: output \"%s\"", fn->urn, fn->outputs[i].name);
+        BEAMC_TRY_CTX(err,
+                      take_coder(m->outputs[i]->coder, fn->outputs[i].coder, rows, arena,
+                                 &out->outputs[i], err),
+                      "DoFn %s: output \"%s\"", fn->urn, fn->outputs[i].name);
     }
     return BEAMC_OK;
 }
@@ -177,30 +179,31 @@ static beamc_status unpack(const char *what, const char *urn, beamc_slice payloa
 }
 
 beamc_status beamc__payload_decode_dofn(const beamc_dofn *fn, beamc_slice payload,
-                                        beamc_arena *arena, beamc_payload *out, beamc_error *err) {
+                                        const beamc_row_finder *rows, beamc_arena *arena,
+                                        beamc_payload *out, beamc_error *err) {
     *out = (beamc_payload){0};
     Step__StepPayload *m;
     BEAMC_TRY(unpack("DoFn", fn->urn, payload, &m, err));
     beamc_status st = decode_config("DoFn", fn->urn, fn->config, m, arena, &out->config, err);
     if (st == BEAMC_OK) {
-        st = take_coder(m->input_coder, fn->input, arena, &out->input, err);
+        st = take_coder(m->input_coder, fn->input, rows, arena, &out->input, err);
     }
     if (st == BEAMC_OK) {
-        st = take_outputs(fn, m, arena, out, err);
+        st = take_outputs(fn, m, rows, arena, out, err);
     }
     beamc__proto_free(&m->base);
     return st;
 }
 
 beamc_status beamc__payload_decode_combiner(const beamc_combiner *fn, beamc_slice payload,
-                                            beamc_arena *arena, beamc_payload *out,
-                                            beamc_error *err) {
+                                            const beamc_row_finder *rows, beamc_arena *arena,
+                                            beamc_payload *out, beamc_error *err) {
     *out = (beamc_payload){0};
     Step__StepPayload *m;
     BEAMC_TRY(unpack("combiner", fn->urn, payload, &m, err));
     beamc_status st = decode_config("combiner", fn->urn, fn->config, m, arena, &out->config, err);
     if (st == BEAMC_OK) {
-        st = take_coder(m->input_coder, fn->input, arena, &out->input, err);
+        st = take_coder(m->input_coder, fn->input, rows, arena, &out->input, err);
     }
     beamc__proto_free(&m->base);
     return st;

@@ -34,14 +34,21 @@ beamc_status beamc__payload_encode_combiner(const beamc_combiner *fn, const void
                                             const beamc_coder *input, beamc_buf *out,
                                             beamc_error *err) BEAMC_MUST_USE;
 
+/* Finds the program's own table of a row by its fingerprint (beamc_coder_source.find_row). */
+typedef struct beamc_row_finder {
+    const beamc_row *(*find)(void *arg, uint64_t fingerprint);
+    void *arg;
+} beamc_row_finder;
+
 /* Fails with FAILED_PRECONDITION, naming URN and both fingerprints, when the job was built from
- * another version of the function. @p payload need not outlive the call. */
+ * another version of the function. @p payload need not outlive the call. @p rows may be NULL: rows of
+ * generic functions then get a layout of their own. */
 beamc_status beamc__payload_decode_dofn(const beamc_dofn *fn, beamc_slice payload,
-                                        beamc_arena *arena, beamc_payload *out,
-                                        beamc_error *err) BEAMC_MUST_USE;
+                                        const beamc_row_finder *rows, beamc_arena *arena,
+                                        beamc_payload *out, beamc_error *err) BEAMC_MUST_USE;
 beamc_status beamc__payload_decode_combiner(const beamc_combiner *fn, beamc_slice payload,
-                                            beamc_arena *arena, beamc_payload *out,
-                                            beamc_error *err) BEAMC_MUST_USE;
+                                            const beamc_row_finder *rows, beamc_arena *arena,
+                                            beamc_payload *out, beamc_error *err) BEAMC_MUST_USE;
 
 /* How many outputs the table of @p fn has. */
 static inline unsigned beamc_dofn_output_count(const beamc_dofn *fn) {

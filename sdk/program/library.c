@@ -19,13 +19,19 @@ typedef struct function {
     void *copy; /* ours, or NULL */
 } function;
 
+typedef struct library_row {
+    const beamc_row *row;
+    uint64_t fingerprint;
+} library_row;
+
 struct beamc_library {
     function *functions;
     size_t count, cap;
     uint32_t *slots; /* open addressing: index + 1, 0 is free; a power of two */
     size_t slot_cap;
-    const beamc_row **rows;
-    size_t row_count, row_cap;
+    library_row *rows;
+    const beamc_row **row_tables; /* the same, as an array of tables */
+    size_t row_count, row_cap, table_cap;
     const beamc_program **programs; /* those added */
     size_t program_count, program_cap;
 };
@@ -137,12 +143,15 @@ static void add_row(beamc_library *lib, const beamc_row *row) {
         return;
     }
     for (size_t i = 0; i < lib->row_count; i++) {
-        if (lib->rows[i] == row) {
+        if (lib->rows[i].row == row) {
             return;
         }
     }
     lib->rows = grow(lib->rows, lib->row_count, &lib->row_cap, sizeof *lib->rows);
-    lib->rows[lib->row_count++] = row;
+    lib->row_tables =
+        grow(lib->row_tables, lib->row_count, &lib->table_cap, sizeof *lib->row_tables);
+    lib->row_tables[lib->row_count] = row;
+    lib->rows[lib->row_count++] = (library_row){row, beamc_row_fingerprint(row)};
     for (uint32_t i = 0; i < row->field_count; i++) {
         add_field_rows(lib, &row->fields[i]);
     }
@@ -158,7 +167,17 @@ static void add_coder_rows(beamc_library *lib, const beamc_coder *coder) {
 
 const beamc_row *const *beamc__library_rows(const beamc_library *lib, size_t *count) {
     *count = lib->row_count;
-    return lib->rows;
+    return lib->row_tables;
+}
+
+const beamc_row *beamc__library_find_row(void *library, uint64_t fingerprint) {
+    const beamc_library *lib = library;
+    for (size_t i = 0; i < lib->row_count; i++) {
+        if (lib->rows[i].fingerprint == fingerprint) {
+            return lib->rows[i].row;
+        }
+    }
+    return NULL;
 }
 
 /* ------------------------------------------------------------------------------- functions */
@@ -341,6 +360,7 @@ void beamc__library_free(beamc_library *lib) {
     free(lib->functions);
     free(lib->slots);
     free(lib->rows);
+    free(lib->row_tables);
     free(lib->programs);
     free(lib);
 }

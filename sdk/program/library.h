@@ -35,7 +35,9 @@ beamc_status beamc__library_missing(const beamc_library *lib, beamc_slice urn, b
 const char *beamc__library_fault(const beamc_library *lib, const char *urn, const void *fn);
 
 /* Every row table that the functions use for elements, keys, accumulators, state and restrictions
- * (nested ones too): a row coder from the wire is matched with them by schema. */
+ * (nested ones too): a row coder from the wire is matched with them by fingerprint. */
 const beamc_row *const *beamc__library_rows(const beamc_library *lib, size_t *count);
+/* One of them, or NULL. As beamc_coder_source.find_row: @p library is a beamc_library *. */
+const beamc_row *beamc__library_find_row(void *library, uint64_t fingerprint);
 
 #endif
