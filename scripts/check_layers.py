@@ -18,7 +18,9 @@ LAYER_OF = [
     ("sdk/base/", "base"),
     ("sdk/coder/", "coder"),
     ("sdk/graph/", "graph"),
+    ("sdk/program/library.", "library"),
     ("sdk/", "sdk"),
+    ("proto/beam_model/urns.h", "urns"),
     ("proto/", "proto"),
     ("worker/exec/bundle.", "bundle"),
     ("worker/exec/translate", "translate"),
@@ -35,29 +37,32 @@ LAYER_OF = [
     ("bench/", "bench"),
     ("tests/", "tests"),
 ]
-# layer: what it may include besides itself. "proto" covers the generated headers and protobuf-c's own.
+# layer: what it may include besides itself. "proto" covers the generated headers and protobuf-c's own; "urns" are
+# string constants, "library" the table that finds a program's functions by URN.
 LAYERS = {
     "public": "",
     "base": "public",
-    "coder": "public base",
-    "graph": "public base coder proto",
-    "proto": "public base",
+    "coder": "public base urns",
+    "graph": "public base coder proto urns library",
+    "urns": "",
+    "proto": "public base urns",
+    "library": "public base",
     # options, the registry of functions, and beamc_main, which picks the runner or the worker
-    "sdk": "public base coder graph proto bundle exec runner engine",
+    "sdk": "public base coder graph proto bundle exec runner engine urns library",
     "bundle": "public base coder",
-    "exec": "public base coder bundle translate",
-    "translate": "public base coder bundle exec proto",
+    "exec": "public base coder bundle translate urns library",
+    "translate": "public base coder bundle exec proto urns library",
     "rpc": "public base grpc",
-    "harness": "public base coder bundle exec translate rpc proto sdk",
-    "engine": "public base coder bundle",
-    "runner": "public base coder graph bundle engine proto",
+    "harness": "public base coder bundle exec translate rpc proto sdk urns library",
+    "engine": "public base coder bundle urns",
+    "runner": "public base coder graph bundle engine proto urns library",
     "io": "public",
     "transforms": "public",
-    "submit": "public base coder graph proto rpc harness sdk",
+    "submit": "public base coder graph proto rpc harness sdk urns library",
     "examples": "public",
-    "tools": "public base coder graph proto bundle exec translate runner engine sdk io transforms",
-    "bench": "public base coder graph proto bundle exec translate runner engine sdk rpc harness submit",
-    "tests": "public base coder graph proto bundle exec translate runner engine sdk rpc grpc harness submit io transforms",
+    "tools": "public base coder graph proto bundle exec translate runner engine sdk io transforms urns library",
+    "bench": "public base coder graph proto bundle exec translate runner engine sdk rpc harness submit urns library",
+    "tests": "public base coder graph proto bundle exec translate runner engine sdk rpc grpc harness submit io transforms urns library",
 }
 FOREIGN = [("grpc/", "grpc"), ("grpcpp/", "grpc"), ("protobuf-c/", "proto"), ("google/protobuf/", "proto")]
 
