@@ -93,8 +93,15 @@ static const char *env_file_of(int argc, char *const *argv) {
     return ".env";
 }
 
+/* A runner's PROCESS environment starts us with --id and an endpoint and says nothing of --worker. */
+static bool is_worker(int argc, char *const *argv) {
+    return has_flag(argc, argv, "--worker") || has_flag(argc, argv, "--worker_pool") ||
+           (has_flag(argc, argv, "--id") && (has_flag(argc, argv, "--provision_endpoint") ||
+                                             has_flag(argc, argv, "--control_endpoint")));
+}
+
 static beamc_status parse(run *r, int argc, char *const *argv, beamc_error *err) {
-    bool worker = has_flag(argc, argv, "--worker") || has_flag(argc, argv, "--worker_pool");
+    bool worker = is_worker(argc, argv);
     /* A launcher adds options of its own, and a runner gives workers what it likes. */
     bool lenient = worker || has_flag(argc, argv, "--template_location");
     /* A worker's .env is that of whoever started the runner, not of the job. */
@@ -256,7 +263,7 @@ static int run_all(run *r, int argc, char **argv) {
         return report(name, &err, usage_code_of(st));
     }
     beamc__cancel_install();
-    if (beamc_option_bool(r->options, "worker") || beamc_option_bool(r->options, "worker_pool")) {
+    if (is_worker(argc, argv)) {
         return run_worker(r, name);
     }
     return run_job(r, name);
