@@ -1,0 +1,215 @@
+/* database.c: see the header. Databases are in one list, under one lock that is held for moments only;
+ * each has a lock of its own, held for a transaction. */
+#include "io/sqlite/database.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { STATEMENTS_MAX = 64 };
+
+typedef struct statement {
+    char *sql;
+    sqlite3_stmt *handle;
+} statement;
+
+struct beamc_database {
+    beamc_database *next;
+    int users;
+    pthread_mutex_t lock;
+    sqlite3 *handle; /* NULL: closed */
+    statement statements[STATEMENTS_MAX];
+    size_t statement_count;
+    char path[];
+};
+
+static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
+static beamc_database *list;
+
+static void *check_memory(void *p) {
+    if (p == NULL) {
+        fprintf(stderr, "beamc: out of memory\n");
+        abort();
+    }
+    return p;
+}
+
+beamc_database *beamc__database_get(const char *path) {
+    pthread_mutex_lock(&list_lock);
+    beamc_database *db = list;
+    while (db != NULL && strcmp(db->path, path) != 0) {
+        db = db->next;
+    }
+    if (db == NULL) {
+        size_t size = strlen(path) + 1;
+        db = check_memory(calloc(1, sizeof *db + size));
+        memcpy(db->path, path, size);
+        pthread_mutex_init(&db->lock, NULL);
+        db->next = list;
+        list = db;
+    }
+    db->users++;
+    pthread_mutex_unlock(&list_lock);
+    return db;
+}
+
+void beamc__database_put(beamc_database *db) {
+    pthread_mutex_lock(&list_lock);
+    if (--db->users > 0) {
+        pthread_mutex_unlock(&list_lock);
+        return;
+    }
+    beamc_database **at = &list;
+    while (*at != db) {
+        at = &(*at)->next;
+    }
+    *at = db->next;
+    pthread_mutex_unlock(&list_lock);
+    beamc__database_close(db);
+    pthread_mutex_destroy(&db->lock);
+    free(db);
+}
+
+void beamc__database_lock(beamc_database *db) {
+    pthread_mutex_lock(&db->lock);
+}
+
+void beamc__database_unlock(beamc_database *db) {
+    pthread_mutex_unlock(&db->lock);
+}
+
+sqlite3 *beamc__database_handle(beamc_database *db) {
+    return db->handle;
+}
+
+static bool is_out_of_room(int errnum) {
+    return errnum == ENOSPC || errnum == EFBIG || errnum == EDQUOT;
+}
+
+beamc_status beamc__database_error(beamc_database *db, int rc, beamc_error *err) {
+    int code = rc & 0xff;
+    int errnum = db->handle != NULL ? sqlite3_system_errno(db->handle) : 0;
+    if (code == SQLITE_FULL || (code == SQLITE_IOERR && is_out_of_room(errnum))) {
+        return BEAMC_FAIL(err, RESOURCE_EXHAUSTED,
+                          "cannot write %s: %s; free some space, or write somewhere else", db->path,
+                          errnum == EFBIG ? "the file size limit (ulimit -f) is reached"
+                                          : "no space is left on the device");
+    }
+    const char *text = db->handle != NULL && sqlite3_errcode(db->handle) != SQLITE_OK
+                           ? sqlite3_errmsg(db->handle)
+                           : sqlite3_errstr(rc);
+    if (code == SQLITE_BUSY || code == SQLITE_LOCKED) {
+        return BEAMC_FAIL(err, UNAVAILABLE,
+                          "cannot write %s: another program has it locked: close that program",
+                          db->path);
+    }
+    if (errnum != 0) {
+        return BEAMC_FAIL(err, DATA_LOSS, "cannot write %s: %s (%s)", db->path, text,
+                          strerrordesc_np(errnum));
+    }
+    return BEAMC_FAIL(err, DATA_LOSS, "cannot write %s: %s", db->path, text);
+}
+
+static beamc_status open_as(beamc_database *db, int flags, beamc_error *err) {
+    int rc = sqlite3_open_v2(db->path, &db->handle, flags | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc != SQLITE_OK) {
+        beamc_status status = beamc__database_error(db, rc, err);
+        beamc__database_close(db);
+        return status;
+    }
+    sqlite3_extended_result_codes(db->handle, 1);
+    sqlite3_busy_timeout(db->handle, 5000);
+    return BEAMC_OK;
+}
+
+beamc_status beamc__database_open(beamc_database *db, beamc_error *err) {
+    if (db->handle != NULL) {
+        return BEAMC_OK;
+    }
+    BEAMC_TRY(open_as(db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err));
+    /* The file is nobody's until it is finished: no other reader, no sync, and what a transaction needs
+     * for going back is kept in memory. */
+    beamc_status status = beamc__database_run(
+        db,
+        "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF;"
+        "PRAGMA temp_store=MEMORY;"
+        "CREATE TABLE IF NOT EXISTS " BEAMC_BUNDLES_TABLE
+        " (sink TEXT NOT NULL, bundle_id TEXT NOT NULL, first_row INTEGER NOT NULL,"
+        " last_row INTEGER NOT NULL, PRIMARY KEY (sink, bundle_id)) WITHOUT ROWID",
+        err);
+    if (status != BEAMC_OK) {
+        beamc__database_close(db);
+    }
+    return status;
+}
+
+beamc_status beamc__database_open_readonly(beamc_database *db, beamc_error *err) {
+    return db->handle != NULL ? BEAMC_OK : open_as(db, SQLITE_OPEN_READONLY, err);
+}
+
+void beamc__database_close(beamc_database *db) {
+    for (size_t i = 0; i < db->statement_count; i++) {
+        sqlite3_finalize(db->statements[i].handle);
+        free(db->statements[i].sql);
+    }
+    db->statement_count = 0;
+    sqlite3_close_v2(db->handle);
+    db->handle = NULL;
+}
+
+beamc_status beamc__database_run(beamc_database *db, const char *sql, beamc_error *err) {
+    int rc = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
+    return rc == SQLITE_OK ? BEAMC_OK : beamc__database_error(db, rc, err);
+}
+
+beamc_status beamc__database_statement(beamc_database *db, const char *sql, sqlite3_stmt **out,
+                                       beamc_error *err) {
+    for (size_t i = 0; i < db->statement_count; i++) {
+        if (strcmp(db->statements[i].sql, sql) == 0) {
+            *out = db->statements[i].handle;
+            return BEAMC_OK;
+        }
+    }
+    if (db->statement_count == STATEMENTS_MAX) { /* many tables: begin anew */
+        for (size_t i = 0; i < db->statement_count; i++) {
+            sqlite3_finalize(db->statements[i].handle);
+            free(db->statements[i].sql);
+        }
+        db->statement_count = 0;
+    }
+    int rc = sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL);
+    if (rc != SQLITE_OK) {
+        return beamc__database_error(db, rc, err);
+    }
+    db->statements[db->statement_count++] = (statement){check_memory(strdup(sql)), *out};
+    return BEAMC_OK;
+}
+
+beamc_status beamc__database_step(beamc_database *db, sqlite3_stmt *statement, beamc_error *err) {
+    int rc = sqlite3_step(statement);
+    beamc_status status =
+        rc == SQLITE_DONE || rc == SQLITE_ROW ? BEAMC_OK : beamc__database_error(db, rc, err);
+    sqlite3_reset(statement);
+    return status;
+}
+
+beamc_status beamc__database_number(beamc_database *db, const char *sql, beamc_slice p1,
+                                    beamc_slice p2, int64_t *out, beamc_error *err) {
+    sqlite3_stmt *s;
+    int rc = sqlite3_prepare_v2(db->handle, sql, -1, &s, NULL);
+    if (rc != SQLITE_OK) {
+        return beamc__database_error(db, rc, err);
+    }
+    const beamc_slice texts[] = {p1, p2};
+    int wanted = sqlite3_bind_parameter_count(s);
+    for (int i = 0; i < wanted && i < 2; i++) {
+        sqlite3_bind_text64(s, i + 1, texts[i].ptr != NULL ? texts[i].ptr : "", texts[i].len,
+                            SQLITE_STATIC, SQLITE_UTF8);
+    }
+    rc = sqlite3_step(s);
+    *out = rc == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
+    beamc_status status = rc == SQLITE_ROW ? BEAMC_OK : beamc__database_error(db, rc, err);
+    sqlite3_finalize(s);
+    return status;
+}
