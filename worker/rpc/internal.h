@@ -130,6 +130,7 @@ struct beamc_rpc_stream {
     grpc_byte_buffer *recv_buffer;
     bool recv_started; /* client: the initial metadata was asked for */
     bool recv_inflight;
+    bool recv_paused; /* the inbox was full and is not yet half empty */
     bool recv_eof;
     bool recv_failed; /* server: it ended by an error, not by the client's half-close */
 
@@ -142,6 +143,7 @@ struct beamc_rpc_stream {
     uint64_t sent_seq;
     uint64_t ticket_next; /* writers that wait are served in turn */
     uint64_t ticket_served;
+    unsigned drainers; /* threads in beamc_rpc_stream_drain */
     bool send_inflight;
     bool send_failed;
     bool initial_sent;
@@ -151,6 +153,9 @@ struct beamc_rpc_stream {
     beamc_rpc_msg *final_msg; /* server, unary: sent together with the status */
     grpc_status_code final_status;
     grpc_slice final_text;
+
+    bool wake_reader; /* who is to be woken before the lock is released */
+    bool wake_writers;
 
     bool cancelled;     /* by this side */
     bool closed;        /* status received (client), call over (server) */

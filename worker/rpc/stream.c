@@ -77,9 +77,16 @@ static void start_batch(beamc_rpc_stream *s, const grpc_op *ops, size_t n, unsig
 
 /* --- receiving -------------------------------------------------------------------------------- */
 
-static bool recv_wanted(const beamc_rpc_stream *s) {
+/* Once the inbox is full it is left to empty by half: reader and I/O thread then take turns in
+ * batches instead of waking one another for each message. */
+static bool recv_wanted(beamc_rpc_stream *s) {
+    if (s->inbox_bytes >= s->read_ahead_bytes) {
+        s->recv_paused = true;
+    } else if (s->inbox_bytes <= s->read_ahead_bytes / 2) {
+        s->recv_paused = false;
+    }
     bool over = s->cancelled || s->call == NULL || (s->server != NULL && s->closed);
-    return !over && !s->recv_inflight && !s->recv_eof && s->inbox_bytes < s->read_ahead_bytes;
+    return !over && !s->recv_inflight && !s->recv_eof && !s->recv_paused;
 }
 
 /* The initial metadata arrive with the first answer; asked for alone they would hold up the
@@ -108,7 +115,7 @@ static void on_recv(beamc_rpc_stream *s, bool ok) {
         s->inbox_bytes += grpc_byte_buffer_length(bytes) + BEAMC__RPC_MSG_COST;
         beamc__rpc_ring_push(&s->inbox, bytes);
     }
-    pthread_cond_broadcast(&s->readable);
+    s->wake_reader = true;
 }
 
 /* --- sending ---------------------------------------------------------------------------------- */
@@ -190,7 +197,10 @@ static void on_sent(beamc_rpc_stream *s, bool is_message, bool ok) {
         s->send_failed = true;
         beamc__rpc_stream_drop_queue(s);
     }
-    pthread_cond_broadcast(&s->writable);
+    /* Writers wait for half of the queue, for the reason of recv_wanted. */
+    if (s->queue_bytes <= s->queue_limit / 2 || s->drainers > 0) {
+        s->wake_writers = true;
+    }
 }
 
 /* --- begin, events, end ----------------------------------------------------------------------- */
@@ -204,6 +214,18 @@ void beamc__rpc_stream_kick(beamc_rpc_stream *s) {
         s->inflight++;
     }
     next_send next = send_pick(s);
+    bool wake_reader = s->wake_reader;
+    bool wake_writers = s->wake_writers;
+    s->wake_reader = false;
+    s->wake_writers = false;
+    /* Last before the unlock, so that who wakes up finds the lock free. After it would be too late:
+     * the stream may be gone. */
+    if (wake_reader) {
+        pthread_cond_broadcast(&s->readable);
+    }
+    if (wake_writers) {
+        pthread_cond_broadcast(&s->writable);
+    }
     pthread_mutex_unlock(&s->lock);
     if (recv) {
         recv_start(s, first);
@@ -246,7 +268,7 @@ static void settle(beamc_rpc_stream *s) {
             beamc__rpc_server_call_done(server);
             return;
         }
-        pthread_cond_broadcast(&s->writable);
+        s->wake_writers = true;
     }
     beamc__rpc_stream_kick(s);
 }
@@ -270,8 +292,8 @@ void beamc__rpc_stream_begin(beamc_rpc_stream *s, bool send_initial) {
 static void on_closed(beamc_rpc_stream *s) {
     s->closed = true;
     beamc__rpc_stream_drop_queue(s);
-    pthread_cond_broadcast(&s->readable);
-    pthread_cond_broadcast(&s->writable);
+    s->wake_reader = true;
+    s->wake_writers = true;
 }
 
 void beamc__rpc_stream_event(beamc_rpc_stream *s, unsigned kind, bool ok) {
@@ -301,7 +323,7 @@ void beamc__rpc_stream_finish(beamc_rpc_stream *s, beamc_rpc_msg *msg, beamc_sta
     s->final_msg = msg;
     s->final_status = (grpc_status_code)status;
     s->final_text = grpc_slice_from_copied_string(text);
-    pthread_cond_broadcast(&s->writable); /* writers that wait would wait for ever */
+    s->wake_writers = true; /* those that wait now get an error */
     beamc__rpc_stream_kick(s);
 }
 

@@ -213,10 +213,12 @@ beamc_status beamc_rpc_stream_drain(beamc_rpc_stream *s, int64_t timeout_ms, bea
     uint64_t target = s->queued_seq;
     beamc_status status = BEAMC_OK;
     int rc = 0;
+    s->drainers++;
     while (s->sent_seq < target && (status = drain_error(s, err)) == BEAMC_OK && rc != ETIMEDOUT) {
         rc = timeout_ms < 0 ? pthread_cond_wait(&s->writable, &s->lock)
                             : pthread_cond_timedwait(&s->writable, &s->lock, &until);
     }
+    s->drainers--;
     if (status == BEAMC_OK && s->sent_seq < target) {
         status = BEAMC_FAIL(err, DEADLINE_EXCEEDED,
                             "%s: %llu messages are still queued after %lld ms", s->method,
