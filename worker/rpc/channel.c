@@ -261,7 +261,7 @@ beamc_status beamc__rpc_unreachable(beamc_rpc_channel *channel, int64_t waited_m
                                     beamc_error *err) {
     beamc_error why = {0};
     grpc_connectivity_state state = grpc_channel_check_connectivity_state(channel->channel, 0);
-    if (state == GRPC_CHANNEL_TRANSIENT_FAILURE) {
+    if (state != GRPC_CHANNEL_READY && state != GRPC_CHANNEL_SHUTDOWN) {
         (void)beamc__rpc_probe(channel, &why);
     }
     return BEAMC_FAIL(err, UNAVAILABLE, "no connection to %s within %lld ms: %s", channel->endpoint,
