@@ -287,7 +287,7 @@ beamc_status beamc_timer_set_with(beamc_ctx *ctx, unsigned timer, beamc_time fir
 #define beamc_timer_set(ctx, timer, fire_at, ...)                                                  \
     beamc_timer_set_with(                                                                          \
         (ctx), (timer), (fire_at),                                                                 \
-        (beamc_timer_options){.struct_size = sizeof(beamc_timer_options), ##__VA_ARGS__})
+        (beamc_timer_options){.struct_size = sizeof(beamc_timer_options), __VA_ARGS__})
 beamc_status beamc_timer_clear(beamc_ctx *ctx, unsigned timer, beamc_slice tag) BEAMC_MUST_USE;
 /** The clock, as processing-time timers see it. */
 beamc_time beamc_processing_time(const beamc_ctx *ctx);

@@ -34,7 +34,7 @@ beamc_pcoll beamc_generate_events_with(beamc_pipeline *pipeline, const char *lab
 #define beamc_generate_events(pipeline, label, ...)                                                \
     beamc_generate_events_with(                                                                    \
         (pipeline), (label),                                                                       \
-        (beamc_generate_options){.struct_size = sizeof(beamc_generate_options), ##__VA_ARGS__})
+        (beamc_generate_options){.struct_size = sizeof(beamc_generate_options), __VA_ARGS__})
 
 /** How many of @p events belong to @p stream. */
 int64_t beamc_generate_count(int64_t stream, int64_t events);

@@ -36,7 +36,7 @@ beamc_pcoll beamc_read_lines_with(beamc_pipeline *pipeline, const char *label,
 #define beamc_read_lines(pipeline, label, ...)                                                     \
     beamc_read_lines_with((pipeline), (label),                                                     \
                           (beamc_read_lines_options){                                              \
-                              .struct_size = sizeof(beamc_read_lines_options), ##__VA_ARGS__})
+                              .struct_size = sizeof(beamc_read_lines_options), __VA_ARGS__})
 enum { BEAMC_LINES = 0, BEAMC_LONG_LINES = 1, BEAMC_LINE_MAX_BYTES = 64 << 20 };
 
 /* ------------------------------------------------------------------------------- sinks for rows */
@@ -64,7 +64,7 @@ void beamc_write_jsonl_with(beamc_pipeline *pipeline, const char *label,
 #define beamc_write_jsonl(pipeline, label, tables, count, ...)                                     \
     beamc_write_jsonl_with(                                                                        \
         (pipeline), (label), (tables), (count),                                                    \
-        (beamc_write_options){.struct_size = sizeof(beamc_write_options), ##__VA_ARGS__})
+        (beamc_write_options){.struct_size = sizeof(beamc_write_options), __VA_ARGS__})
 
 /** One SQLite file with these tables; one transaction for each bundle. Local runner only. */
 void beamc_write_sqlite_with(beamc_pipeline *pipeline, const char *label,
@@ -73,7 +73,7 @@ void beamc_write_sqlite_with(beamc_pipeline *pipeline, const char *label,
 #define beamc_write_sqlite(pipeline, label, tables, count, ...)                                    \
     beamc_write_sqlite_with(                                                                       \
         (pipeline), (label), (tables), (count),                                                    \
-        (beamc_write_options){.struct_size = sizeof(beamc_write_options), ##__VA_ARGS__})
+        (beamc_write_options){.struct_size = sizeof(beamc_write_options), __VA_ARGS__})
 
 /* The sink DoFns by themselves: rows in, the names of finished parts out. */
 extern const beamc_dofn beamc_to_jsonl;

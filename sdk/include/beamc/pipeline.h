@@ -70,7 +70,7 @@ beamc_pcoll beamc_pardo_with(beamc_pcoll in, const char *label, const beamc_dofn
 #define beamc_pardo(in, label, fn, ...)                                                            \
     beamc_pardo_with(                                                                              \
         (in), (label), (fn),                                                                       \
-        (beamc_pardo_options){.struct_size = sizeof(beamc_pardo_options), ##__VA_ARGS__})
+        (beamc_pardo_options){.struct_size = sizeof(beamc_pardo_options), __VA_ARGS__})
 /** Another output of the transform that made @p main. */
 beamc_pcoll beamc_out(beamc_pcoll main, unsigned output);
 
@@ -90,7 +90,7 @@ beamc_pcoll beamc_combine_per_key_with(beamc_pcoll in, const char *label,
 #define beamc_combine_per_key(in, label, combiner, ...)                                            \
     beamc_combine_per_key_with(                                                                    \
         (in), (label), (combiner),                                                                 \
-        (beamc_combine_options){.struct_size = sizeof(beamc_combine_options), ##__VA_ARGS__})
+        (beamc_combine_options){.struct_size = sizeof(beamc_combine_options), __VA_ARGS__})
 /** V -> out, one for each window. */
 beamc_pcoll beamc_combine_globally_with(beamc_pcoll in, const char *label,
                                         const beamc_combiner *combiner,
@@ -98,7 +98,7 @@ beamc_pcoll beamc_combine_globally_with(beamc_pcoll in, const char *label,
 #define beamc_combine_globally(in, label, combiner, ...)                                           \
     beamc_combine_globally_with(                                                                   \
         (in), (label), (combiner),                                                                 \
-        (beamc_combine_options){.struct_size = sizeof(beamc_combine_options), ##__VA_ARGS__})
+        (beamc_combine_options){.struct_size = sizeof(beamc_combine_options), __VA_ARGS__})
 
 /** One PCollection of all; same coder, compatible windowing. */
 beamc_pcoll beamc_flatten(beamc_pipeline *pipeline, const char *label, const beamc_pcoll *in,
