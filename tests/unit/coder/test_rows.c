@@ -491,7 +491,7 @@ Test(row, coders_from_the_model) {
 Test(row, deep_coders_have_a_limit) {
     enum { N = 100 };
     static model models[N + 2];
-    static char ids[N + 1][8];
+    static char ids[N + 1][16];
     for (int i = 0; i <= N; i++) {
         snprintf(ids[i], sizeof ids[i], "c%d", i);
         models[i] = (model){ids[i], "beam:coder:iterable:v1", {0, 0}, {0}};
