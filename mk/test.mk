@@ -4,9 +4,7 @@
 # --- unit tests: every tests/unit/**/*.c goes into one Criterion program -------------------------
 UNIT_C := $(sort $(shell find tests/unit tests/lib -name '*.c' 2>/dev/null))
 UNIT_O := $(UNIT_C:%.c=$(B)/%.o)
-ifneq ($(VARIANT),tsan)
-  UNIT_O := $(filter-out %/tsan_criterion.o,$(UNIT_O))
-endif
+UNIT_O := $(filter-out $(patsubst %.c,$(B)/%.o,$(filter-out tests/lib/$(VARIANT)_criterion.c,$(wildcard tests/lib/*_criterion.c))),$(UNIT_O))
 $(B)/tests/lib/tsan_criterion.o: CFLAGS_ALL := $(filter-out -fsanitize=%,$(CFLAGS_ALL))
 $(B)/unit.list: FORCE
 	$(call keep_if_same,$(UNIT_O))
