@@ -15,13 +15,14 @@ typedef struct beamc_engine_config {
     beamc_worker *const *workers; /* one for each environment of the graph */
     const char *job_id;           /* prefix of bundle ids; NULL: "local" */
     size_t bundle_bytes;          /* input of a bundle, about; 0: default */
-    size_t block_bytes;           /* output blocks, about; 0: default */
     size_t queue_bytes;           /* queued input above which sources pause; 0: default */
     size_t compact_bytes;  /* growth of a group's values before they are compacted; 0: default */
     unsigned max_attempts; /* of a bundle that fails with UNAVAILABLE; 0: default (4) */
     int64_t backoff_ms;    /* before its second attempt, then doubled; 0: default */
     beamc_time (*now_ms)(void *arg); /* processing time; NULL: the wall clock */
     void *now_arg;
+    bool (*cancelled)(void *arg); /* looked at between bundles and while idle; may be NULL */
+    void *cancelled_arg;
 } beamc_engine_config;
 
 beamc_status beamc__engine_new(const beamc_engine_graph *graph, const beamc_engine_config *config,

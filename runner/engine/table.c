@@ -180,6 +180,25 @@ void beamc__table_append(beamc_table *t, beamc_entry *e, beamc_slice value) {
     e->count++;
 }
 
+void beamc__table_pack(beamc_table *t, beamc_entry *e) {
+    if (e->first == e->last) {
+        return;
+    }
+    size_t len = beamc_entry_bytes(e);
+    beamc_chunk *c = alloc(t, sizeof *c + len);
+    c->next = NULL;
+    c->cap = c->len = (uint32_t)len;
+    unsigned char *to = c->bytes;
+    uint32_t count = e->count;
+    for (const beamc_chunk *from = e->first; from != NULL; from = from->next) {
+        memcpy(to, from->bytes, from->len);
+        to += from->len;
+    }
+    beamc__table_clear(t, e);
+    e->first = e->last = c;
+    e->count = count;
+}
+
 void beamc__table_clear(beamc_table *t, beamc_entry *e) {
     if (e->first == NULL) {
         return;

@@ -46,6 +46,8 @@ beamc_entry *beamc__table_find(const beamc_table *t, uint64_t hash, beamc_slice 
 /* Finds it or adds it, then without values. */
 beamc_entry *beamc__table_put(beamc_table *t, uint64_t hash, beamc_slice key);
 void beamc__table_append(beamc_table *t, beamc_entry *e, beamc_slice value);
+/* Brings the values of an entry into one chunk. */
+void beamc__table_pack(beamc_table *t, beamc_entry *e);
 /* Drops the values of an entry, which stays. */
 void beamc__table_clear(beamc_table *t, beamc_entry *e);
 

@@ -1,0 +1,270 @@
+/* impl.h: the engine's own structs.
+ *
+ * Threads: `mu` of the engine guards the nodes, their queues, watermarks and everything that says so;
+ * it is held for moments only, once or twice for each bundle. Each shard of a group and each view has a
+ * lock of its own, taken without the engine's. Lock order: engine before nothing; shard, view and
+ * metrics locks are leaves. */
+#ifndef BEAMC_ENGINE_IMPL_H
+#define BEAMC_ENGINE_IMPL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "runner/engine/block.h"
+#include "runner/engine/engine.h"
+#include "runner/engine/grouper.h"
+#include "runner/engine/table.h"
+
+struct beamc_keyed;
+struct beamc_metrics;
+struct beamc_bundle;
+
+/* ------------------------------------------------------------------------------- instances */
+
+/* An instance of a worker for one descriptor, with what the engine knows of its ports. */
+typedef struct beamc_runnable {
+    struct beamc_runnable *next; /* in its pool */
+    beamc_instance *instance;
+    size_t port_count;
+    uint32_t source_port;
+    uint32_t *output_of; /* port -> output of the node; UINT32_MAX: none */
+    uint32_t *family_of; /* port -> timer family of the node; UINT32_MAX: none */
+    struct beamc_metric_slot **slots;
+    size_t slot_count;
+} beamc_runnable;
+
+/* Idle instances; guarded by the engine's mu. */
+typedef struct beamc_pool {
+    const beamc_work_spec *work;
+    const beamc_output_spec *outputs; /* sinks are matched with these */
+    size_t output_count;
+    const beamc_timer_family_spec *timers;
+    size_t timer_count;
+    beamc_runnable *idle;
+} beamc_pool;
+
+/* ------------------------------------------------------------------------------------ nodes */
+
+/* A part of a group's keys. */
+typedef struct beamc_shard {
+    pthread_mutex_t mu;
+    beamc_grouper *grouper; /* guarded by mu */
+    /* What the grouper said last; written under mu, read under the engine's. */
+    _Atomic(int64_t) hold, next_watermark, next_clock;
+    atomic_size_t value_bytes, footprint;
+    atomic_int_fast64_t late_dropped;
+    /* Guarded by the engine's mu. */
+    bool busy;            /* somebody drains or compacts it */
+    beamc_time busy_hold; /* its hold when that began */
+    bool more;            /* the last drain left something */
+} beamc_shard;
+
+typedef struct beamc_group {
+    beamc_shard *shards;
+    unsigned shard_count; /* a power of two */
+    unsigned shard_shift;
+    beamc_pool compaction;
+    beamc_output_spec compaction_output;
+    size_t compact_bytes; /* growth of a shard's values that is let pass */
+} beamc_group;
+
+typedef struct beamc_view {
+    const beamc_view_spec *spec;
+    pthread_mutex_t mu;
+    beamc_table table; /* guarded by mu */
+    uint32_t *producers;
+    size_t producer_count;
+    _Atomic(int64_t)
+        watermark;   /* the least of its producers; at the end nothing is added any more */
+    atomic_bool any; /* something is in it */
+} beamc_view;
+
+typedef struct beamc_node {
+    const beamc_node_spec *spec;
+    uint32_t index;
+    uint32_t *producers; /* nodes that feed it */
+    size_t producer_count;
+    uint32_t *feeds; /* stages that its outputs feed, for back-pressure */
+    size_t feed_count;
+
+    /* Guarded by mu of the engine. */
+    beamc_queue queue;    /* STAGE, not keyed */
+    beamc_pieces delayed; /* residuals that wait for their time */
+    struct beamc_bundle *running;
+    unsigned running_count;
+    beamc_time upstream; /* the least output watermark of its producers */
+    beamc_time input;    /* watermarks, never going back */
+    beamc_time output;
+    bool done; /* output is at the end of time, and nothing is left */
+
+    beamc_pool pool;           /* STAGE */
+    beamc_group *group;        /* GROUP */
+    struct beamc_keyed *keyed; /* STAGE, keyed */
+    size_t next_event;         /* TEST_STREAM */
+} beamc_node;
+
+/* --------------------------------------------------------------------------------- the engine */
+
+struct beamc_engine {
+    const beamc_engine_graph *graph;
+    beamc_engine_config config;
+    bool bounded;      /* nothing in the graph is unbounded */
+    bool virtual_time; /* a test stream moves the clock */
+    beamc_node *nodes;
+    beamc_view *views;
+    struct beamc_metrics *metrics;
+
+    pthread_mutex_t mu;
+    pthread_cond_t wake;
+    /* Guarded by mu. */
+    unsigned running; /* tasks */
+    unsigned idle;    /* threads that wait */
+    uint64_t next_bundle;
+    beamc_status status; /* of the run */
+    beamc_error error;
+    bool stop; /* all done, failed or cancelled */
+    beamc_engine_progress progress;
+
+    atomic_bool cancelled;
+    atomic_bool draining;
+    _Atomic(int64_t) clock; /* virtual time */
+};
+
+/* What a thread of the engine has for itself. */
+typedef struct beamc_thread {
+    beamc_engine *engine;
+    pthread_t id;
+    struct beamc_ingest *ingest;
+} beamc_thread;
+
+static inline beamc_time beamc_earlier(beamc_time a, beamc_time b) {
+    return a < b ? a : b;
+}
+
+/* engine.c */
+beamc_time beamc__engine_now(const beamc_engine *e);
+/* Notes the first failure and stops the rest. Call without mu. */
+void beamc__engine_fail(beamc_engine *e, beamc_status status, const beamc_error *err);
+
+/* watermark.c: with mu held. Recomputes all watermarks, producers first. */
+void beamc__watermarks_update(beamc_engine *e);
+
+/* schedule.c */
+typedef enum beamc_task_kind {
+    BEAMC_TASK_NONE = 0,
+    BEAMC_TASK_BUNDLE,
+    BEAMC_TASK_FIRE,    /* drain a shard of a group */
+    BEAMC_TASK_COMPACT, /* merge accumulators in a shard of a group */
+    BEAMC_TASK_EVENT    /* the next step of a test stream */
+} beamc_task_kind;
+
+typedef struct beamc_task {
+    beamc_task_kind kind;
+    beamc_node *node;
+    unsigned shard;
+    struct beamc_bundle *bundle;
+    beamc_group_time time;
+} beamc_task;
+
+/* With mu held: the next thing to do, taken out of the queues. *wait_until: when to look again. */
+beamc_task beamc__schedule_pick(beamc_engine *e, beamc_time *wait_until);
+/* With mu held: nothing is left to do, now or later. */
+bool beamc__schedule_all_done(const beamc_engine *e);
+
+/* deliver.c: what one output has made, to all its targets. prepare does the work that needs no engine
+ * lock (groups and views take their elements, stages' pieces are cut); commit, with mu held, makes the
+ * rest visible. The pieces stay the caller's. */
+typedef struct beamc_delivery {
+    beamc_node *to;
+    beamc_pieces pieces;
+    struct beamc_keyed_input *keyed; /* instead of pieces */
+} beamc_delivery;
+typedef struct beamc_deliveries {
+    beamc_delivery *items;
+    size_t count, cap;
+} beamc_deliveries;
+beamc_status beamc__deliver_prepare(beamc_thread *t, const beamc_output_spec *output,
+                                    const beamc_pieces *pieces, beamc_deliveries *out,
+                                    beamc_error *err) BEAMC_MUST_USE;
+void beamc__deliver_commit(beamc_engine *e, beamc_deliveries *deliveries);
+void beamc__deliveries_free(beamc_deliveries *deliveries);
+
+/* run.c */
+typedef struct beamc_bundle_output {
+    beamc_buf buf;
+    beamc_pieces pieces;
+} beamc_bundle_output;
+
+/* One bundle in flight. */
+typedef struct beamc_bundle {
+    beamc_bundle_io io;
+    beamc_engine *engine;
+    beamc_node *node;
+    struct beamc_bundle *prev, *next; /* of the node's running ones; guarded by the engine's mu */
+    beamc_time hold;                  /* of its input */
+    uint64_t number;
+    unsigned attempt;
+    beamc_pool *pool;
+    const beamc_output_spec *outputs;
+    size_t output_count;
+
+    beamc_pieces input;
+    size_t given; /* pieces, then terminators, that recv gave out */
+    beamc_runnable *on;
+    beamc_bundle_output *out; /* by output */
+    struct beamc_keyed_work *keyed;
+} beamc_bundle;
+
+beamc_bundle *beamc__bundle_new(beamc_engine *e, beamc_node *node, beamc_pool *pool,
+                                const beamc_output_spec *outputs, size_t output_count);
+void beamc__bundle_free(beamc_bundle *b);
+/* Runs it to its commit. */
+void beamc__bundle_run(beamc_thread *t, beamc_bundle *b);
+/* Without commit: runs it, with retries, until it has succeeded or failed for good. The result holds
+ * until the instance (b->on) is given back. */
+beamc_status beamc__bundle_attempts(beamc_bundle *b, beamc_bundle_result *result, beamc_error *err);
+/* With mu held. */
+void beamc__pool_put(beamc_pool *pool, beamc_runnable *on);
+void beamc__runnable_free(beamc_runnable *on);
+
+/* bundle_io.c */
+extern const beamc_bundle_io_ops beamc__engine_io_ops;
+
+/* group.c */
+beamc_status beamc__group_new(beamc_engine *e, const beamc_node_spec *spec, beamc_group **out,
+                              beamc_error *err);
+void beamc__group_free(beamc_group *g);
+void beamc__group_fire(beamc_thread *t, const beamc_task *task);
+void beamc__group_compact(beamc_thread *t, const beamc_task *task);
+/* Under the shard's lock. */
+void beamc__shard_refresh(beamc_shard *shard);
+
+/* ingest.c */
+struct beamc_ingest *beamc__ingest_new(void);
+void beamc__ingest_free(struct beamc_ingest *ingest);
+beamc_status beamc__ingest_group(beamc_thread *t, beamc_node *node, const beamc_output_spec *from,
+                                 const beamc_pieces *pieces, beamc_error *err);
+/* The merged accumulators of a compaction, back into their shard. */
+beamc_status beamc__ingest_replace(beamc_thread *t, beamc_node *node, beamc_shard *shard,
+                                   const beamc_pieces *pieces, beamc_error *err);
+
+/* view.c */
+void beamc__view_init(beamc_view *view, const beamc_view_spec *spec);
+void beamc__view_deinit(beamc_view *view);
+beamc_status beamc__view_add(beamc_view *view, const beamc_output_spec *from,
+                             const beamc_pieces *pieces, beamc_error *err);
+/* Side input reads of a bundle. */
+beamc_status beamc__view_get(beamc_view *view, const beamc_state_key *key, beamc_arena *arena,
+                             beamc_slice *page, beamc_error *err);
+
+/* metrics.c */
+struct beamc_metrics *beamc__metrics_new(void);
+void beamc__metrics_free(struct beamc_metrics *m);
+/* Adds what the instance's last bundle counted. */
+void beamc__metrics_commit(struct beamc_metrics *m, beamc_runnable *on);
+void beamc__metrics_each(struct beamc_metrics *m, beamc_engine_metric_fn fn, void *arg);
+
+/* stream.c: test streams. */
+void beamc__stream_step(beamc_thread *t, beamc_node *node);
+
+#endif
