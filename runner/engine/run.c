@@ -286,10 +286,8 @@ void beamc__bundle_run(beamc_thread *t, beamc_bundle *b) {
     unlink_bundle(b);
     beamc__watermarks_update(e);
     pthread_mutex_unlock(&e->mu);
-    if (status == BEAMC_OK && result.finalizers != NULL) {
-        worker->ops->finalize(worker, result.finalizers);
-    } else if (result.finalizers != NULL) {
-        beamc_finalizers_free(result.finalizers);
+    if (result.finalizers != NULL) {
+        worker->ops->finalize(worker, result.finalizers, status == BEAMC_OK);
     }
     if (status != BEAMC_OK) {
         beamc_error_prepend(&err, "%s", b->node->spec->name);

@@ -115,8 +115,8 @@ static beamc_task pick_fire(beamc_engine *e, beamc_node *n, eagerness how, beamc
         if (s->busy) {
             continue;
         }
-        if (s->more || clock <= now ||
-            atomic_load_explicit(&s->next_watermark, memory_order_acquire) <= n->input) {
+        beamc_time next = atomic_load_explicit(&s->next_watermark, memory_order_acquire);
+        if (s->more || clock <= now || (next <= n->input && next < BEAMC_TIME_MAX)) {
             begin_shard(s);
             task.kind = BEAMC_TASK_FIRE;
             task.shard = i;

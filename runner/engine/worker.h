@@ -27,8 +27,8 @@ typedef struct beamc_worker_ops {
                           beamc_arena *arena, beamc_split_result *result, beamc_error *err);
     /* The metrics of the running bundle, or the final ones of the last. */
     void (*metrics)(beamc_instance *instance, beamc_monitoring_fn fn, void *arg);
-    /* The engine has committed the bundle. Frees the list. */
-    void (*finalize)(beamc_worker *worker, beamc_finalizers *list);
+    /* The engine has committed the bundle, or given it up. Frees the list. */
+    void (*finalize)(beamc_worker *worker, beamc_finalizers *list, bool committed);
 } beamc_worker_ops;
 
 struct beamc_worker {

@@ -87,8 +87,8 @@ static void fake_metrics(beamc_instance *instance, beamc_monitoring_fn fn, void 
     fn(arg, &dist);
 }
 
-static void fake_finalize(beamc_worker *worker, beamc_finalizers *list) {
-    (void)list;
+static void fake_finalize(beamc_worker *worker, beamc_finalizers *list, bool committed) {
+    (void)list, (void)committed;
     atomic_fetch_add(&((fake_worker *)worker)->finalized, 1);
 }
 
