@@ -73,7 +73,7 @@ const char *beamc__fuse_make_coder(beamc_fuser *f, const char *urn, const char *
                                            (size_t)(a != NULL) + (size_t)(b != NULL));
 }
 
-static bool is_known(const char *urn) {
+bool beamc__fuse_knows_coder(const char *urn) {
     static const char *const known[] = {
         BEAMC_URN_CODER_BYTES,
         BEAMC_URN_CODER_STRING_UTF8,
@@ -117,7 +117,7 @@ beamc_status beamc__fuse_wire_coder(beamc_fuser *f, const char *id, const char *
     }
     const Pipe__Coder *proto = f->coders[at].proto;
     const char *urn = proto->spec->urn;
-    if (!is_known(urn)) {
+    if (!beamc__fuse_knows_coder(urn)) {
         *wire = beamc__fuse_make_coder(f, BEAMC_URN_CODER_LENGTH_PREFIX, id, NULL);
         f->coders[at].wire = *wire; /* looked up again: making one moves the array */
         return BEAMC_OK;

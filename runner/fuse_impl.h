@@ -97,7 +97,6 @@ typedef struct beamc_fx_coder {
     const char *id;
     const Pipe__Coder *proto;
     const char *wire; /* id of the coder that travels; NULL: not decided yet */
-    const beamc_coder *built;
     bool busy;
 } beamc_fx_coder;
 
@@ -132,6 +131,7 @@ typedef struct beamc_fuser {
     const char **environments; /* ids, in the order of the engine's workers */
     size_t environment_count;
     uint32_t *order; /* transforms, producers first */
+    struct beamc_coder_set *built;
 
     beamc_idmap transform_ids; /* of the proto: index in components->transforms */
     beamc_idmap pcoll_ids;
@@ -176,6 +176,8 @@ beamc_status beamc__fuse_port_coder(beamc_fuser *f, uint32_t pcoll, const char *
 /* The coder that the engine uses; @p id is a wire coder. */
 beamc_status beamc__fuse_built_coder(beamc_fuser *f, const char *id, const beamc_coder **out,
                                      beamc_error *err);
+/* Whether a runner may look through a coder of this URN. */
+bool beamc__fuse_knows_coder(const char *urn);
 const Pipe__Coder *beamc__fuse_coder(const beamc_fuser *f, const char *id);
 
 /* fuse_window.c */

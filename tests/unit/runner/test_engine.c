@@ -51,7 +51,7 @@ static beamc_status run_make(fake_bundle *b, beamc_error *err) {
     beamc_cursor c = beamc_cursor_of(beamc_buf_slice(&in));
     while (c.p < c.end) {
         beamc_head head;
-        uint64_t part, zero;
+        uint64_t part = 0, zero = 0;
         cr_assert(beamc_head_read(&beamc_global_window, &c, &head));
         cr_assert(beamc_get_varint(&c, &part) && beamc_get_varint(&c, &zero));
         for (int64_t r = 0; r < s->values_per_key / PARTS; r++) {
@@ -77,8 +77,8 @@ static beamc_status add_groups(seen *s, beamc_slice bytes, const beamc_coder *wi
     beamc_cursor c = beamc_cursor_of(bytes);
     while (c.p < c.end) {
         beamc_head head;
-        uint64_t key, value;
-        uint32_t count;
+        uint64_t key = 0, value = 0;
+        uint32_t count = 0;
         cr_assert(beamc_head_read(window, &c, &head));
         cr_assert(beamc_get_varint(&c, &key) && beamc_get_be32(&c, &count));
         cr_assert_lt(key, 4096u);
@@ -116,8 +116,8 @@ static beamc_status run_compact(fake_bundle *b, beamc_error *err) {
     beamc_buf *out = b->io->ops->out(b->io, 1);
     while (c.p < c.end) {
         beamc_head head;
-        uint64_t key, value, sum = 0;
-        uint32_t count;
+        uint64_t key = 0, value = 0, sum = 0;
+        uint32_t count = 0;
         cr_assert(beamc_head_read(&beamc_interval_window, &c, &head));
         cr_assert(beamc_get_varint(&c, &key) && beamc_get_be32(&c, &count));
         for (uint32_t i = 0; i < count; i++) {
@@ -361,7 +361,7 @@ static beamc_status run_resume(fake_bundle *b, beamc_error *err) {
     BEAMC_TRY(fake_read_all(b, &in, err));
     beamc_cursor c = beamc_cursor_of(beamc_buf_slice(&in));
     beamc_head head;
-    uint64_t part, round;
+    uint64_t part = 0, round = 0;
     cr_assert(beamc_head_read(&beamc_global_window, &c, &head));
     cr_assert(beamc_get_varint(&c, &part) && beamc_get_varint(&c, &round));
     cr_assert(c.p == c.end, "a restriction is a bundle of its own");
