@@ -116,6 +116,14 @@ beamc_value beamc_kv_of(beamc_ctx *ctx, beamc_value key, beamc_value value) {
     return v;
 }
 
+const beamc_coder *beamc_input_coder(const beamc_ctx *ctx) {
+    return ctx->input_coder;
+}
+
+const beamc_coder *beamc_output_coder(const beamc_ctx *ctx, unsigned output) {
+    return output < BEAMC_MAX_OUTPUTS ? ctx->output_coders[output] : NULL;
+}
+
 /* ------------------------------------------------------------------------------- emitting */
 
 beamc_status beamc__ctx_emit(beamc_ctx *ctx, unsigned output, const beamc_wv *wv) {

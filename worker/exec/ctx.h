@@ -26,6 +26,10 @@ struct beamc_ctx {
     unsigned output_count;
     beamc_pcol *outputs[BEAMC_MAX_OUTPUTS]; /* NULL: nobody wants that one */
 
+    /* Of the step; for functions of any type. NULL: not told. */
+    const beamc_coder *input_coder;
+    const beamc_coder *output_coders[BEAMC_MAX_OUTPUTS];
+
     struct beamc_side *sides;
     unsigned side_count;
     struct beamc_user_state *state; /* NULL: not stateful */

@@ -16,7 +16,7 @@ typedef struct beamc_side {
     const beamc_coder *key;          /* multimap */
     const beamc_coder *window_coder; /* of the side input */
     beamc_window_fn windows;         /* how it is windowed */
-    beamc_records cache;               /* of this bundle: what was small enough */
+    beamc_records cache;             /* of this bundle: what was small enough */
     size_t cached_bytes;
     beamc_buf name; /* window and key at hand, encoded */
 } beamc_side;

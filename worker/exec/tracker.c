@@ -3,6 +3,12 @@
 
 #include <stddef.h>
 
+static const beamc_field range_fields[] = {
+    BEAMC_REQUIRED(beamc_offset_range, start, I64),
+    BEAMC_REQUIRED(beamc_offset_range, stop, I64),
+};
+const beamc_row beamc_offset_range_row = BEAMC_ROW(beamc_offset_range, range_fields);
+
 beamc_status beamc__tracker_start(beamc_tracker *t, beamc_ctx *ctx, const void *restriction) {
     t->restriction = restriction;
     t->backwards = false;

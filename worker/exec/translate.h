@@ -141,7 +141,8 @@ beamc_status beamc__tr_build_process(beamc_tr *tr, beamc_tr_node *node);
 /* Shared by both: payload, DoFn, main input. */
 beamc_status beamc__tr_read_pardo(beamc_tr *tr, beamc_tr_node *node);
 beamc_status beamc__tr_pardo_outputs(beamc_tr *tr, beamc_tr_node *node, beamc_pcol **outputs);
-beamc_status beamc__tr_side_inputs(beamc_tr *tr, beamc_tr_node *node, beamc_pardo *p);
+/* What the DoFn's context knows: coders of its step, side inputs. */
+beamc_status beamc__tr_finish_ctx(beamc_tr *tr, beamc_tr_node *node, beamc_pardo *p);
 /* translate_combine.c */
 beamc_status beamc__tr_prepare_combine(beamc_tr *tr, beamc_tr_node *node);
 beamc_status beamc__tr_build_combine(beamc_tr *tr, beamc_tr_node *node);

@@ -155,7 +155,11 @@ static beamc_status read_side(beamc_tr *tr, beamc_tr_node *node, const char *tag
     return BEAMC_OK;
 }
 
-beamc_status beamc__tr_side_inputs(beamc_tr *tr, beamc_tr_node *node, beamc_pardo *p) {
+beamc_status beamc__tr_finish_ctx(beamc_tr *tr, beamc_tr_node *node, beamc_pardo *p) {
+    p->ctx.input_coder = node->decoded.input != NULL ? node->decoded.input : node->in;
+    for (size_t i = 0; i < node->decoded.output_count; i++) {
+        p->ctx.output_coders[i] = node->decoded.outputs[i];
+    }
     unsigned count = beamc_dofn_side_input_count(node->fn);
     if (count == 0) {
         return BEAMC_OK;
@@ -362,6 +366,6 @@ beamc_status beamc__tr_build_pardo(beamc_tr *tr, beamc_tr_node *node) {
     beamc_pardo *p = beamc__pardo_new(tr->plan, node->id, node->fn, node->decoded.config, outputs,
                                       beamc_dofn_output_count(node->fn));
     node->unit = &p->unit;
-    BEAMC_TRY(beamc__tr_side_inputs(tr, node, p));
+    BEAMC_TRY(beamc__tr_finish_ctx(tr, node, p));
     return beamc_dofn_is_stateful(node->fn) ? make_stateful(tr, node, p) : BEAMC_OK;
 }

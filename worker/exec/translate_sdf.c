@@ -51,7 +51,7 @@ static beamc_sdf_spec spec_of(const beamc_tr_node *node, beamc_pcol *out) {
 /* Side inputs can be read in all of them. */
 static beamc_status finish(beamc_tr *tr, beamc_tr_node *node, beamc_unit *unit) {
     node->unit = unit;
-    return beamc__tr_side_inputs(tr, node, (beamc_pardo *)unit);
+    return beamc__tr_finish_ctx(tr, node, (beamc_pardo *)unit);
 }
 
 beamc_status beamc__tr_build_pair(beamc_tr *tr, beamc_tr_node *node) {

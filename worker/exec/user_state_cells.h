@@ -10,11 +10,11 @@ typedef struct beamc_cell {
     bool known;   /* what the runner has is in `prior` (or there is none any more) */
     bool cleared; /* the runner's is to be cleared before anything is appended */
     bool dirty;
-    bool has;          /* VALUE: there is one. COMBINING: acc was begun */
-    beamc_buf prior;   /* VALUE: the value. BAG: the runner's, if small */
-    beamc_buf added;   /* BAG: appended. ORDERED_LIST: beamc_list_item */
-    beamc_buf ranges;  /* ORDERED_LIST: beamc_list_range that were cleared */
-    void *acc;         /* COMBINING */
+    bool has;            /* VALUE: there is one. COMBINING: acc was begun */
+    beamc_buf prior;     /* VALUE: the value. BAG: the runner's, if small */
+    beamc_buf added;     /* BAG: appended. ORDERED_LIST: beamc_list_item */
+    beamc_buf ranges;    /* ORDERED_LIST: beamc_list_range that were cleared */
+    void *acc;           /* COMBINING */
     beamc_records items; /* MAP, SET */
 } beamc_cell;
 

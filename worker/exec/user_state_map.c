@@ -4,7 +4,7 @@
 
 typedef struct item {
     beamc_record entry; /* key: the encoded map key */
-    bool known;        /* `has` and `value` hold; else only the runner knows */
+    bool known;         /* `has` and `value` hold; else only the runner knows */
     bool has;
     bool dirty;
     bool listed; /* for beamc__map_keys: the runner has named it */
@@ -139,7 +139,7 @@ static beamc_status list_runner(beamc_user_state *s, beamc_cell *cell, const bea
         }
         if (status == BEAMC_OK) {
             item *it = beamc__records_get(&cell->items, beamc_slice_of(from, (size_t)(in.p - from)),
-                                        sizeof *it);
+                                          sizeof *it);
             it->listed = true;
         }
     }

@@ -43,10 +43,9 @@ static beamc_status io_flush(beamc_bundle_io *io, uint32_t port, beamc_error *er
 }
 
 static const char *key_text(kit *k, const beamc_state_key *key) {
-    static const char *const kinds[] = {"?",         "runner",   "multimap_side",
-                                        "bag",       "side",     "multimap_side_keys",
-                                        "map_keys",  "map",      "multimap_side_values",
-                                        "list",      "map_entries"};
+    static const char *const kinds[] = {
+        "?",        "runner", "multimap_side",        "bag",  "side",       "multimap_side_keys",
+        "map_keys", "map",    "multimap_side_values", "list", "map_entries"};
     beamc_buf b = {0};
     beamc_buf_printf(&b, "%s %.*s %.*s ", kinds[key->kind], BEAMC_SLICE_ARG(key->transform_id),
                      BEAMC_SLICE_ARG(key->id));
@@ -192,7 +191,8 @@ static void *grow(kit *k, void *items, size_t count) {
     return more;
 }
 
-#define ADD(k, field, entry) (k)->d.field = grow((k), (k)->d.field, (k)->d.n_##field), \
+#define ADD(k, field, entry)                                                                       \
+    (k)->d.field = grow((k), (k)->d.field, (k)->d.n_##field),                                      \
     (k)->d.field[(k)->d.n_##field++] = (entry)
 
 static Pipe__FunctionSpec *spec_of(kit *k, const char *urn, beamc_slice payload) {
@@ -260,11 +260,10 @@ const char *kit_windowing(kit *k, const beamc_window_fn *fn, beamc_output_time o
     s->window_fn = window_spec(k, fn);
     s->window_coder_id = beamc_pb_text(kit_coder(
         k, fn->kind == BEAMC_WINDOW_GLOBAL ? &beamc_global_window : &beamc_interval_window));
-    s->output_time = output_time == BEAMC_OUTPUT_LATEST_IN_PANE
-                         ? PIPE__OUTPUT_TIME__ENUM__LATEST_IN_PANE
-                     : output_time == BEAMC_OUTPUT_EARLIEST_IN_PANE
-                         ? PIPE__OUTPUT_TIME__ENUM__EARLIEST_IN_PANE
-                         : PIPE__OUTPUT_TIME__ENUM__END_OF_WINDOW;
+    s->output_time =
+        output_time == BEAMC_OUTPUT_LATEST_IN_PANE     ? PIPE__OUTPUT_TIME__ENUM__LATEST_IN_PANE
+        : output_time == BEAMC_OUTPUT_EARLIEST_IN_PANE ? PIPE__OUTPUT_TIME__ENUM__EARLIEST_IN_PANE
+                                                       : PIPE__OUTPUT_TIME__ENUM__END_OF_WINDOW;
     Fn__ProcessBundleDescriptor__WindowingStrategiesEntry *e = beamc_pb_new(
         k->arena, &fn__process_bundle_descriptor__windowing_strategies_entry__descriptor);
     e->key = beamc_arena_printf(k->arena, "w%zu", k->d.n_windowing_strategies);
@@ -488,9 +487,9 @@ uint32_t kit_port(const kit *k, const char *transform_id, const char *family) {
     const beamc_port *ports = beamc_plan_ports(k->plan, &count);
     for (size_t i = 0; i < count; i++) {
         if (strcmp(ports[i].transform_id, transform_id) == 0 &&
-            (family == NULL ? ports[i].timer_family == NULL
-                            : ports[i].timer_family != NULL &&
-                                  strcmp(ports[i].timer_family, family) == 0)) {
+            (family == NULL
+                 ? ports[i].timer_family == NULL
+                 : ports[i].timer_family != NULL && strcmp(ports[i].timer_family, family) == 0)) {
             return (uint32_t)i;
         }
     }
@@ -508,8 +507,8 @@ void kit_feed(kit *k, const char *source, const beamc_coder *element, const beam
               const kit_element *elements, size_t count) {
     beamc_buf b = {0};
     for (size_t i = 0; i < count; i++) {
-        beamc_windowed_value head = {
-            elements[i].value, elements[i].timestamp, &elements[i].window, 1, BEAMC_PANE_NO_FIRING};
+        beamc_windowed_value head = {elements[i].value, elements[i].timestamp, &elements[i].window,
+                                     1, BEAMC_PANE_NO_FIRING};
         cr_assert_eq(beamc__windowed_encode_head(window, &head, &b, &k->err), BEAMC_OK);
         cr_assert_eq(beamc__encode(element, &elements[i].value, true, &b, &k->err), BEAMC_OK, "%s",
                      k->err.message);
@@ -578,7 +577,8 @@ static void show(const beamc_coder *c, const beamc_value *v, beamc_buf *out) {
         cr_assert_eq(beamc_row_to_json(c->row, v->row, out, NULL), BEAMC_OK);
         return;
     case BEAMC_CODER_INTERVAL_WINDOW:
-        beamc_buf_printf(out, "[%lld,%lld)", (long long)v->window->start, (long long)v->window->end);
+        beamc_buf_printf(out, "[%lld,%lld)", (long long)v->window->start,
+                         (long long)v->window->end);
         return;
     case BEAMC_CODER_ITERABLE: {
         beamc_iter it;

@@ -48,8 +48,9 @@ static beamc_status split_words(beamc_ctx *ctx, const beamc_elem *in) {
         if (beamc_slice_eq(word, beamc_str("silent"))) {
             return BEAMC_ABORTED;
         }
-        BEAMC_TRY(beamc_emit(ctx, n < 3 ? SHORT : WORDS,
-                             beamc_kv_of(ctx, beamc_value_bytes(word), beamc_value_i64((int64_t)n))));
+        BEAMC_TRY(
+            beamc_emit(ctx, n < 3 ? SHORT : WORDS,
+                       beamc_kv_of(ctx, beamc_value_bytes(word), beamc_value_i64((int64_t)n))));
         rest = beamc_slice_of(rest.ptr + n + (space != NULL), rest.len - n - (space != NULL));
     }
     return BEAMC_OK;
@@ -89,11 +90,8 @@ static beamc_status window_process(beamc_ctx *ctx, const beamc_elem *in) {
 }
 
 static const beamc_dofn window_fn = {
-    BEAMC_DOFN_ABI,
-    .urn = "test:dofn:window:v1",
-    .outputs = {{"out", &beamc_varint}},
-    .observes_window = true,
-    .process = window_process,
+    BEAMC_DOFN_ABI,          .urn = "test:dofn:window:v1", .outputs = {{"out", &beamc_varint}},
+    .observes_window = true, .process = window_process,
 };
 
 /* Ignores what emit tells it. */
@@ -134,10 +132,9 @@ static const beamc_dofn buffer_fn = {
     .finish_bundle = buffer_finish,
 };
 
-static const beamc_program program = {BEAMC_PROGRAM_ABI,
-                                      .name = "test",
-                                      .fns = BEAMC_FNS(&split_fn, &at_length_fn, &window_fn,
-                                                       &careless_fn, &buffer_fn)};
+static const beamc_program program = {
+    BEAMC_PROGRAM_ABI, .name = "test",
+    .fns = BEAMC_FNS(&split_fn, &at_length_fn, &window_fn, &careless_fn, &buffer_fn)};
 
 static const kit_element lines[] = {{KIT_STR("a bee"), 10, BEAMC_GLOBAL_WINDOW},
                                     {KIT_STR("cat of doom"), 20, BEAMC_GLOBAL_WINDOW}};
