@@ -6,7 +6,7 @@ CLANG_TIDY ?= clang-tidy
 CLANG_FORMAT ?= clang-format
 L := $(B)/lint
 
-ALL_C := $(sort $(CORE_C) $(FNAPI_C) $(UNIT_C) $(wildcard tools/*.c tools/*/*.c examples/*.c examples/*/*.c bench/*.c tests/fuzz/*.c tests/interop/programs/*.c))
+ALL_C := $(sort $(CORE_C) $(FNAPI_C) $(UNIT_C) $(wildcard tools/*.c tools/*/*.c examples/*.c examples/*/*.c bench/*.c tests/fuzz/*.c tests/*/programs/*.c))
 ALL_CC := $(CORE_CC)
 PUBLIC_H := $(wildcard sdk/include/beamc/*.h)
 FORMATTED := $(sort $(ALL_C) $(ALL_CC) $(shell find sdk worker runner io transforms submit tools examples bench tests proto -name '*.h' 2>/dev/null))
