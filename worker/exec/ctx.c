@@ -8,6 +8,7 @@
 
 #include "worker/exec/sdf.h"
 #include "base/log.h"
+#include "base/time_text.h"
 #include "graph/builtin_fns.h"
 
 /* After this many elements from one call each emit gives back the scratch that was used behind it:
@@ -71,6 +72,12 @@ beamc_slice beamc_format(beamc_ctx *ctx, const char *fmt, ...) {
     vsnprintf(text, len + 1, fmt, again);
     va_end(again);
     return beamc_slice_of(text, len);
+}
+
+beamc_slice beamc_format_time(beamc_ctx *ctx, beamc_time time) {
+    char *text = beamc_alloc(ctx, BEAMC_TIME_TEXT_MAX);
+    size_t len = beamc__time_format_utc(time, text);
+    return len > 0 ? beamc_slice_of(text, len) : beamc_format(ctx, "%lld ms", (long long)time);
 }
 
 beamc_arena *beamc_scratch_arena(beamc_ctx *ctx) {

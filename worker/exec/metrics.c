@@ -136,7 +136,7 @@ static void strings_clear(beamc_metric *set) {
     pthread_mutex_unlock(&set->mu);
 }
 
-void beamc__metrics_free(beamc_plan *plan) {
+void beamc__plan_metrics_free(beamc_plan *plan) {
     for (beamc_metric *m = atomic_load(&plan->metrics); m != NULL;) {
         beamc_metric *next = m->next;
         strings_clear(m);
@@ -148,7 +148,7 @@ void beamc__metrics_free(beamc_plan *plan) {
     }
 }
 
-void beamc__metrics_reset(beamc_plan *plan) {
+void beamc__plan_metrics_reset(beamc_plan *plan) {
     for (beamc_metric *m = atomic_load(&plan->metrics); m != NULL; m = m->next) {
         beamc_tally_set(&m->touched, 0);
         beamc_tally_set(&m->sum, 0);

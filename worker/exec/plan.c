@@ -137,7 +137,7 @@ void beamc_plan_free(beamc_plan *plan) {
     for (size_t i = 0; i < plan->pcol_count; i++) {
         beamc__samples_free(plan->pcols[i]->samples);
     }
-    beamc__metrics_free(plan);
+    beamc__plan_metrics_free(plan);
     beamc_finalizers_free(plan->finalizers);
     beamc__scratch_deinit(&plan->scratch);
     beamc_arena_free(plan->elements);
@@ -277,7 +277,7 @@ static void begin(beamc_plan *plan, const beamc_bundle_request *request, beamc_b
     plan->io = io;
     plan->error.code = BEAMC_OK;
     plan->error.message[0] = '\0';
-    beamc__metrics_reset(plan);
+    beamc__plan_metrics_reset(plan);
     pthread_mutex_lock(&plan->mu);
     for (size_t i = 0; i < plan->port_count; i++) {
         plan->port_nodes[i].ended = false;

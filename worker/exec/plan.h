@@ -129,8 +129,8 @@ void beamc__sampler_add(beamc_plan *plan);
 void beamc__sampler_remove(beamc_plan *plan);
 
 /* metrics.c */
-void beamc__metrics_reset(beamc_plan *plan);
-void beamc__metrics_free(beamc_plan *plan);
+void beamc__plan_metrics_reset(beamc_plan *plan);
+void beamc__plan_metrics_free(beamc_plan *plan);
 
 /* finalizers.c */
 void beamc__finalizers_add(beamc_finalizers **list, void (*callback)(void *arg), const void *arg,
