@@ -8,10 +8,9 @@ static bool find(void *arg, const char *id, beamc_coder_spec *out) {
     if (c == NULL) {
         return false;
     }
-    *out = (beamc_coder_spec){c->spec->urn,
-                              beamc_slice_of(c->spec->payload.data, c->spec->payload.len),
-                              (const char *const *)c->component_coder_ids,
-                              c->n_component_coder_ids};
+    *out = (beamc_coder_spec){
+        c->spec->urn, beamc_slice_of(c->spec->payload.data, c->spec->payload.len),
+        (const char *const *)c->component_coder_ids, c->n_component_coder_ids};
     if (!beamc__fuse_knows_coder(c->spec->urn)) {
         *out = (beamc_coder_spec){.urn = BEAMC_URN_CODER_BYTES};
     }

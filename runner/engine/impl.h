@@ -24,7 +24,7 @@ struct beamc_bundle;
 /* An instance of a worker for one descriptor, with what the engine knows of its ports. */
 typedef struct beamc_runnable {
     struct beamc_runnable *next; /* in its pool */
-    beamc_instance *instance;
+    beamc_executor *instance;
     size_t port_count;
     uint32_t source_port;
     uint32_t *output_of; /* port -> output of the node; UINT32_MAX: none */

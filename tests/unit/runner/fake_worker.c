@@ -12,14 +12,14 @@ const beamc_wire_coder fake_global_kv = {&fake_kv, &beamc_global_window};
 const beamc_wire_coder fake_interval_kv = {&fake_kv, &beamc_interval_window};
 
 typedef struct fake_instance {
-    beamc_instance base;
+    beamc_executor base;
     const fake_stage *stage;
     beamc_arena *arena;
     unsigned bundles;
 } fake_instance;
 
 static beamc_status fake_open(beamc_worker *worker, const beamc_work_spec *work,
-                              beamc_instance **out, beamc_error *err) {
+                              beamc_executor **out, beamc_error *err) {
     fake_worker *w = (fake_worker *)worker;
     for (const fake_stage *s = w->stages; s->name != NULL; s++) {
         if (beamc_slice_eq(beamc_str(s->name), work->descriptor)) {
@@ -35,21 +35,21 @@ static beamc_status fake_open(beamc_worker *worker, const beamc_work_spec *work,
     return BEAMC_FAIL(err, NOT_FOUND, "no stage %.*s", BEAMC_SLICE_ARG(work->descriptor));
 }
 
-static void fake_close(beamc_instance *instance) {
+static void fake_close(beamc_executor *instance) {
     fake_instance *i = (fake_instance *)instance;
     atomic_fetch_add(&((fake_worker *)i->base.worker)->closed, 1);
     beamc_arena_free(i->arena);
     free(i);
 }
 
-static const beamc_port *fake_ports(const beamc_instance *instance, size_t *count) {
+static const beamc_port *fake_ports(const beamc_executor *instance, size_t *count) {
     const fake_instance *i = (const fake_instance *)instance;
     for (*count = 0; i->stage->ports[*count].kind != 0; ++*count) {
     }
     return i->stage->ports;
 }
 
-static beamc_status fake_run(beamc_instance *instance, const beamc_bundle_request *request,
+static beamc_status fake_run(beamc_executor *instance, const beamc_bundle_request *request,
                              beamc_bundle_io *io, beamc_bundle_result *result, beamc_error *err) {
     fake_instance *i = (fake_instance *)instance;
     fake_worker *w = (fake_worker *)i->base.worker;
@@ -59,14 +59,14 @@ static beamc_status fake_run(beamc_instance *instance, const beamc_bundle_reques
     return i->stage->run(&b, err);
 }
 
-static beamc_status fake_split(beamc_instance *instance, const beamc_split_request *request,
+static beamc_status fake_split(beamc_executor *instance, const beamc_split_request *request,
                                beamc_arena *arena, beamc_split_result *result, beamc_error *err) {
     (void)instance, (void)request, (void)arena, (void)err;
     *result = (beamc_split_result){0};
     return BEAMC_OK;
 }
 
-static void fake_metrics(beamc_instance *instance, beamc_monitoring_fn fn, void *arg) {
+static void fake_metrics(beamc_executor *instance, beamc_monitoring_fn fn, void *arg) {
     const fake_instance *i = (const fake_instance *)instance;
     unsigned char one[1] = {1}, distribution[4] = {1, 5, 5, 5};
     beamc_monitoring_info count = {.urn = "beam:metric:user:sum_int64:v1",

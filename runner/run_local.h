@@ -1,0 +1,24 @@
+/* run_local.h: a pipeline proto, run to its end in this process, with all that the engine can tell
+ * about it afterwards. beamc__run_local (program/entry.h) is the same with options and a report. */
+#ifndef BEAMC_RUNNER_RUN_LOCAL_H
+#define BEAMC_RUNNER_RUN_LOCAL_H
+
+#include "program/library.h"
+#include "program/report.h"
+
+typedef struct beamc_local_run {
+    const beamc_library *library;
+    const beamc_options *options; /* what DoFns may ask for; may be NULL */
+    unsigned parallelism;         /* 0: one for each core */
+    size_t bundle_bytes;          /* 0: default */
+    bool no_lifting;              /* for tests: combine behind the shuffle only */
+    bool progress;                /* a line on stderr while it runs */
+    bool (*cancelled)(void *arg); /* may be NULL */
+    void *cancelled_arg;
+} beamc_local_run;
+
+/* *report is made in any case where the run began, also after a failure; free it. */
+beamc_status beamc__local_run(const beamc_local_run *run, beamc_slice pipeline_proto,
+                              beamc_run_report **report, beamc_error *err) BEAMC_MUST_USE;
+
+#endif
