@@ -106,7 +106,7 @@ beamc_status beamc__engine_new(const beamc_engine_graph *graph, const beamc_engi
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&e->wake, &attr);
     pthread_condattr_destroy(&attr);
-    e->metrics = beamc__metrics_new();
+    e->metrics = beamc__sums_new();
     e->nodes = beamc__calloc(graph->node_count + 1, sizeof *e->nodes);
     e->views = beamc__calloc(graph->view_count + 1, sizeof *e->views);
     e->bounded = true;
@@ -159,7 +159,7 @@ void beamc__engine_free(beamc_engine *e) {
         free(e->views[v].producers);
         beamc__view_deinit(&e->views[v]);
     }
-    beamc__metrics_free(e->metrics);
+    beamc__sums_free(e->metrics);
     free(e->nodes);
     free(e->views);
     pthread_cond_destroy(&e->wake);
@@ -371,5 +371,5 @@ int64_t beamc__engine_late_dropped(beamc_engine *e, size_t node) {
 }
 
 void beamc__engine_metrics(beamc_engine *e, beamc_engine_metric_fn fn, void *arg) {
-    beamc__metrics_each(e->metrics, fn, arg);
+    beamc__sums_each(e->metrics, fn, arg);
 }

@@ -137,7 +137,7 @@ static beamc_status compact(beamc_thread *t, beamc_node *n, beamc_shard *s, beam
         status = beamc__ingest_replace(t, n, s, &b->out[0].pieces, err);
     }
     if (status == BEAMC_OK) {
-        beamc__metrics_commit(e->metrics, b->on);
+        beamc__sums_commit(e->metrics, b->on);
         pthread_mutex_lock(&e->mu);
         beamc__pool_put(&g->compaction, b->on);
         b->on = NULL;

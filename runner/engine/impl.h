@@ -16,7 +16,7 @@
 #include "runner/engine/table.h"
 
 struct beamc_keyed;
-struct beamc_metrics;
+struct beamc_sums;
 struct beamc_bundle;
 
 /* ------------------------------------------------------------------------------- instances */
@@ -112,7 +112,7 @@ struct beamc_engine {
     bool virtual_time; /* a test stream moves the clock */
     beamc_node *nodes;
     beamc_view *views;
-    struct beamc_metrics *metrics;
+    struct beamc_sums *metrics;
 
     pthread_mutex_t mu;
     pthread_cond_t wake;
@@ -258,11 +258,11 @@ beamc_status beamc__view_get(beamc_view *view, const beamc_state_key *key, beamc
                              beamc_slice *page, beamc_error *err);
 
 /* metrics.c */
-struct beamc_metrics *beamc__metrics_new(void);
-void beamc__metrics_free(struct beamc_metrics *m);
+struct beamc_sums *beamc__sums_new(void);
+void beamc__sums_free(struct beamc_sums *m);
 /* Adds what the instance's last bundle counted. */
-void beamc__metrics_commit(struct beamc_metrics *m, beamc_runnable *on);
-void beamc__metrics_each(struct beamc_metrics *m, beamc_engine_metric_fn fn, void *arg);
+void beamc__sums_commit(struct beamc_sums *m, beamc_runnable *on);
+void beamc__sums_each(struct beamc_sums *m, beamc_engine_metric_fn fn, void *arg);
 
 /* stream.c: test streams. */
 void beamc__stream_step(beamc_thread *t, beamc_node *node);

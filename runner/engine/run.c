@@ -277,7 +277,7 @@ void beamc__bundle_run(beamc_thread *t, beamc_bundle *b) {
         status = prepare(t, b, &result, &deliveries, &residuals, &err);
     }
     if (status == BEAMC_OK) {
-        beamc__metrics_commit(e->metrics, b->on);
+        beamc__sums_commit(e->metrics, b->on);
     }
     pthread_mutex_lock(&e->mu);
     if (status == BEAMC_OK) {

@@ -1,4 +1,4 @@
-/* metrics.c: metrics of committed bundles, added up (metrics.proto; beam-protocol: MonitoringInfo).
+/* sums.c: metrics of committed bundles, added up (metrics.proto; beam-protocol: MonitoringInfo).
  *
  * Each instance remembers which sum each of its slots belongs to, so a commit looks nothing up by name.
  * Threads: everything under one lock, taken once for each bundle. */
@@ -18,21 +18,21 @@ typedef struct beamc_metric_slot {
     struct beamc_metric_slot *next;
 } beamc_metric_slot;
 
-typedef struct beamc_metrics {
+typedef struct beamc_sums {
     pthread_mutex_t mu;
     beamc_arena *arena;
     beamc_metric_slot *first, **last;
-} beamc_metrics;
+} beamc_sums;
 
-struct beamc_metrics *beamc__metrics_new(void) {
-    beamc_metrics *m = beamc__calloc(1, sizeof *m);
+struct beamc_sums *beamc__sums_new(void) {
+    beamc_sums *m = beamc__calloc(1, sizeof *m);
     pthread_mutex_init(&m->mu, NULL);
     m->arena = beamc_arena_new(4096);
     m->last = &m->first;
     return m;
 }
 
-void beamc__metrics_free(struct beamc_metrics *m) {
+void beamc__sums_free(struct beamc_sums *m) {
     if (m == NULL) {
         return;
     }
@@ -48,11 +48,11 @@ static bool same(const char *a, const char *b) {
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-static const char *keep(beamc_metrics *m, const char *text) {
+static const char *keep(beamc_sums *m, const char *text) {
     return text == NULL ? NULL : beamc_arena_cstr(m->arena, beamc_str(text));
 }
 
-static beamc_metric_slot *find(beamc_metrics *m, const beamc_monitoring_info *info) {
+static beamc_metric_slot *find(beamc_sums *m, const beamc_monitoring_info *info) {
     for (beamc_metric_slot *s = m->first; s != NULL; s = s->next) {
         if (same(s->sum.urn, info->urn) && same(s->sum.transform, info->transform) &&
             same(s->sum.pcollection, info->pcollection) &&
@@ -114,7 +114,7 @@ static void merge(beamc_metric_slot *s, beamc_slice payload) {
 }
 
 typedef struct commit {
-    beamc_metrics *m;
+    beamc_sums *m;
     beamc_runnable *on;
 } commit;
 
@@ -137,14 +137,14 @@ static void commit_one(void *arg, const beamc_monitoring_info *info) {
     merge(s, info->payload);
 }
 
-void beamc__metrics_commit(struct beamc_metrics *m, beamc_runnable *on) {
+void beamc__sums_commit(struct beamc_sums *m, beamc_runnable *on) {
     commit c = {m, on};
     pthread_mutex_lock(&m->mu);
     on->instance->worker->ops->metrics(on->instance, commit_one, &c);
     pthread_mutex_unlock(&m->mu);
 }
 
-void beamc__metrics_each(struct beamc_metrics *m, beamc_engine_metric_fn fn, void *arg) {
+void beamc__sums_each(struct beamc_sums *m, beamc_engine_metric_fn fn, void *arg) {
     pthread_mutex_lock(&m->mu);
     for (const beamc_metric_slot *s = m->first; s != NULL; s = s->next) {
         fn(arg, &s->sum);
