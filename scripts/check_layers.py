@@ -87,8 +87,11 @@ def target_layer(source, quote, name):
 
 
 def same_folder(source, name):
-    """io/sqlite/ may include io/sqlite/, not io/jsonl/; the same for transforms/."""
+    """io/sqlite/ may include io/sqlite/ and io/common/, not io/jsonl/; the same for transforms/.
+    A file directly in io/ brings its folders together."""
     parts = source.split("/")
+    if len(parts) == 2 or name.startswith(parts[0] + "/common/"):
+        return True
     path = os.path.join(ROOT, os.path.dirname(source), name)
     return os.path.exists(path) or name.startswith("/".join(parts[:2]) + "/")
 

@@ -181,10 +181,7 @@ beamc_status beamc__make_folder(const char *path, beamc_error *err) {
     return status;
 }
 
-void beamc__remove_leftover(const char *path) {
-    if (unlink(path) == 0 || errno == ENOENT) {
-        return;
-    }
+void beamc__empty_folder(const char *path) {
     DIR *dir = opendir(path);
     if (dir == NULL) {
         return;
@@ -195,7 +192,13 @@ void beamc__remove_leftover(const char *path) {
         }
     }
     closedir(dir);
-    rmdir(path);
+}
+
+void beamc__remove_leftover(const char *path) {
+    if (unlink(path) != 0 && errno != ENOENT) {
+        beamc__empty_folder(path);
+        rmdir(path);
+    }
 }
 
 void beamc__parent_folder(const char *path, beamc_buf *out) {
@@ -234,6 +237,14 @@ void beamc__job_token(char out[BEAMC_JOB_TOKEN_MAX]) {
     }
     snprintf(out, BEAMC_JOB_TOKEN_MAX, "%08x-%d-%016llx", host_id(), (int)getpid(),
              (unsigned long long)random);
+}
+
+void beamc__lasting_token(const char *job, char out[BEAMC_JOB_TOKEN_MAX]) {
+    uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a */
+    for (const char *c = job; *c != '\0'; c++) {
+        h = (h ^ (unsigned char)*c) * UINT64_C(1099511628211);
+    }
+    snprintf(out, BEAMC_JOB_TOKEN_MAX, "job-%016llx", (unsigned long long)h);
 }
 
 void beamc__remove_dead_jobs(const char *folder, const char *prefix) {

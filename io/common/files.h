@@ -28,6 +28,8 @@ beamc_status beamc__move_into_place(const char *from, const char *to, bool overw
 beamc_status beamc__make_folder(const char *path, beamc_error *err) BEAMC_MUST_USE;
 /* Removes a file, or a folder and the files in it. What is not there, or resists, is left. */
 void beamc__remove_leftover(const char *path);
+/* Removes the files in a folder. */
+void beamc__empty_folder(const char *path);
 /* The folder that @p path lies in ("." for a bare name), written to @p out. */
 void beamc__parent_folder(const char *path, beamc_buf *out);
 
@@ -37,6 +39,8 @@ bool beamc__table_name_ok(const char *name);
 /* A name for what this job has in the making, unique among jobs: "<host>-<pid>-<random>". */
 enum { BEAMC_JOB_TOKEN_MAX = 64 };
 void beamc__job_token(char out[BEAMC_JOB_TOKEN_MAX]);
+/* The same for a job that can be continued: always the same for a text. */
+void beamc__lasting_token(const char *job, char out[BEAMC_JOB_TOKEN_MAX]);
 /* Removes entries "<prefix><token>" of @p folder whose job's process is gone. */
 void beamc__remove_dead_jobs(const char *folder, const char *prefix);
 /* Removes @p path when this process ends: a job that succeeded has moved everything out of it, and what

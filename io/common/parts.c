@@ -5,6 +5,8 @@
 
 #include "io/common/files.h"
 
+enum { PANE_MS = 50 }; /* unbounded tables: rows wait so long for their place in the file */
+
 static const beamc_field part_fields[] = {
     BEAMC_REQUIRED(beamc_part, table, STRING),
     BEAMC_REQUIRED(beamc_part, name, STRING),
@@ -150,20 +152,38 @@ bool beamc__next_table(beamc_slice *list, beamc_slice *name) {
     return true;
 }
 
-beamc_pcoll beamc__write_table(const beamc_sink_table *table, const beamc_dofn *write,
-                               const void *config) {
+bool beamc__tables_unbounded(const beamc_sink_table *tables, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (!beamc_pcoll_is_bounded(tables[i].rows)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The tables' windows differ, but their parts must meet. */
+static beamc_pcoll to_one_window(beamc_pcoll in, bool unbounded) {
+    if (!unbounded) {
+        return beamc_window_into(in, "Global", .fn = beamc_global());
+    }
+    return beamc_window_into(in, "Global", .fn = beamc_global(),
+                             .trigger = BEAMC_REPEATEDLY(BEAMC_AFTER_PROCESSING_TIME(PANE_MS)));
+}
+
+beamc_pcoll beamc__write_table(const beamc_sink_table *table, bool unbounded,
+                               const beamc_dofn *write, const void *config) {
     beamc_composite_begin(table->rows.pipeline, table->name);
-    /* The tables' windows differ; their parts must meet. */
-    beamc_pcoll rows = beamc_window_into(table->rows, "Global", .fn = beamc_global());
+    beamc_pcoll rows = to_one_window(table->rows, unbounded);
     beamc_pcoll parts = beamc_pardo(rows, "Write", write, .config = config);
     beamc_composite_end(table->rows.pipeline);
     return parts;
 }
 
 void beamc__finish_tables(beamc_pipeline *pipeline, beamc_pcoll *parts, size_t count,
-                          const beamc_dofn *finish, const void *config) {
+                          bool unbounded, const beamc_dofn *finish, const void *config) {
     beamc_pcoll impulse = beamc_impulse(pipeline, "Impulse");
-    parts[count] = beamc_pardo(impulse, "EmptyPart", &beamc__empty_part);
+    beamc_pcoll empty = beamc_pardo(impulse, "EmptyPart", &beamc__empty_part);
+    parts[count] = to_one_window(empty, unbounded);
     beamc_pcoll all = beamc_flatten(pipeline, "Parts", parts, count + 1);
     beamc_pcoll keyed = beamc_with_key(all, "OneKey", &beamc_varint, beamc_value_i64(0));
     beamc_pcoll grouped = beamc_group_by_key(keyed, "Gather");

@@ -46,11 +46,15 @@ void beamc__join_tables(const beamc_sink_table *tables, size_t count, beamc_buf 
 /* Takes the first name off such a list. False at its end. */
 bool beamc__next_table(beamc_slice *list, beamc_slice *name);
 
-/* One step of a sink: rows -> parts. @p config is that of @p write for the table. */
-beamc_pcoll beamc__write_table(const beamc_sink_table *table, const beamc_dofn *write,
-                               const void *config);
-/* All parts, and the empty one, to one call of @p finish. */
+/* Whether one of them is unbounded. */
+bool beamc__tables_unbounded(const beamc_sink_table *tables, size_t count);
+/* One step of a sink: rows -> parts. @p config is that of @p write for the table. @p unbounded: one of
+ * the sink's tables is. */
+beamc_pcoll beamc__write_table(const beamc_sink_table *table, bool unbounded,
+                               const beamc_dofn *write, const void *config);
+/* All parts, and the empty one, to one call of @p finish; if they are unbounded, to a call some times a
+ * second. There must be room for one more in @p parts. */
 void beamc__finish_tables(beamc_pipeline *pipeline, beamc_pcoll *parts, size_t count,
-                          const beamc_dofn *finish, const void *config);
+                          bool unbounded, const beamc_dofn *finish, const void *config);
 
 #endif

@@ -130,7 +130,11 @@ static beamc_status finish(beamc_ctx *ctx, const beamc_elem *group) {
         }
         BEAMC_TRY(beamc_emit(ctx, 0, beamc_value_bytes(beamc_str(to[i]))));
     }
-    beamc__remove_leftover(folder);
+    if (c->keep_parts) {
+        beamc__empty_folder(folder);
+    } else {
+        beamc__remove_leftover(folder);
+    }
     return beamc__sync_path(beamc_arena_cstr(beamc_scratch_arena(ctx), c->dir), err);
 }
 

@@ -12,10 +12,13 @@ typedef struct beamc_jsonl_config {
     beamc_slice job;    /* names this job's folder of parts */
     beamc_slice tables; /* to_jsonl: one name; finish: "a,b,c" */
     bool overwrite;
+    bool keep_parts; /* the folder of parts stays: the job may be continued */
 } beamc_jsonl_config;
 extern const beamc_row beamc__jsonl_config_row;
 
-/* The parts of all tables to DIR/<table>.jsonl. */
+/* The parts of all tables to DIR/<table>.jsonl, once all are there. */
 extern const beamc_dofn beamc__finish_jsonl;
+/* The parts of a pane behind what DIR/<table>.jsonl holds; for unbounded tables. */
+extern const beamc_dofn beamc__append_jsonl;
 
 #endif

@@ -31,6 +31,7 @@ static const beamc_field config_fields[] = {
     BEAMC_CONFIG(beamc_jsonl_config, job, STRING, "", "Names the folder of this job's parts."),
     BEAMC_CONFIG(beamc_jsonl_config, tables, STRING, "", "Name of the table, or of all tables."),
     BEAMC_CONFIG(beamc_jsonl_config, overwrite, BOOL, "false", "Replace what is there."),
+    BEAMC_CONFIG(beamc_jsonl_config, keep_parts, BOOL, "false", "The job may be continued."),
 };
 const beamc_row beamc__jsonl_config_row = BEAMC_ROW(beamc_jsonl_config, config_fields);
 

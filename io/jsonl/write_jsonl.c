@@ -7,46 +7,91 @@
 #include "io/common/files.h"
 #include "io/jsonl/jsonl.h"
 
-/* The folder is there, or is made, can be written to, and holds none of the tables yet. */
-static bool check_folder(beamc_pipeline *pipeline, const beamc_sink_table *tables, size_t count,
-                         const beamc_write_options *o) {
+static bool refuse(beamc_pipeline *pipeline, const beamc_error *err) {
+    beamc_pipeline_fail(pipeline, err->code, "%s", err->message);
+    return false;
+}
+
+/* The folder is there, or is made, and can be written to. */
+static bool check_folder(beamc_pipeline *pipeline, const char *path) {
     beamc_error err = {0};
-    if (beamc__make_folder(o->path, &err) != BEAMC_OK) {
-        beamc_pipeline_fail(pipeline, err.code, "%s", err.message);
-        return false;
+    if (beamc__make_folder(path, &err) != BEAMC_OK) {
+        return refuse(pipeline, &err);
     }
-    if (access(o->path, W_OK | X_OK) != 0) {
-        beamc__output_error(&err, errno, "write to", o->path);
-        beamc_pipeline_fail(pipeline, err.code, "%s", err.message);
-        return false;
+    if (access(path, W_OK | X_OK) != 0) {
+        beamc__output_error(&err, errno, "write to", path);
+        return refuse(pipeline, &err);
     }
+    return true;
+}
+
+/* None of the tables is there yet. */
+static bool check_tables_absent(beamc_pipeline *pipeline, const beamc_sink_table *tables,
+                                size_t count, const char *folder) {
     beamc_buf path = {0};
     bool ok = true;
-    for (size_t i = 0; i < count && ok && !o->overwrite; i++) {
+    for (size_t i = 0; i < count && ok; i++) {
         beamc_buf_clear(&path);
-        beamc_buf_printf(&path, "%s/%s.jsonl", o->path, tables[i].name);
+        beamc_buf_printf(&path, "%s/%s.jsonl", folder, tables[i].name);
         beamc_buf_put_u8(&path, 0);
         if (access((char *)path.ptr, F_OK) == 0) {
-            ok = false;
-            beamc_pipeline_fail(
-                pipeline, BEAMC_ALREADY_EXISTS,
-                "output %s exists: add --overwrite to replace it, or write to another "
-                "folder",
+            beamc_error err;
+            BEAMC_FAIL(
+                &err, ALREADY_EXISTS,
+                "output %s exists: add --overwrite to replace it, or write to another folder",
                 (char *)path.ptr);
+            ok = refuse(pipeline, &err);
         }
     }
     beamc_buf_free(&path);
     return ok;
 }
 
-/* What this job, and jobs that died before it, leave behind. */
-static void clean_up(const beamc_write_options *o, const char *token) {
-    beamc__remove_dead_jobs(o->path, BEAMC_JSONL_PARTS_PREFIX);
-    beamc_buf path = {0};
-    beamc_buf_printf(&path, "%s/" BEAMC_JSONL_PARTS_PREFIX "%s", o->path, token);
-    beamc_buf_put_u8(&path, 0);
-    beamc__remove_at_exit((char *)path.ptr);
-    beamc_buf_free(&path);
+/* Names the job and its folder of parts. One that can be continued makes the folder now: where it is
+ * there already, the job began before, and the tables are its own. */
+static bool begin_job(beamc_pipeline *pipeline, const beamc_sink_table *tables, size_t count,
+                      const beamc_write_options *o, char token[BEAMC_JOB_TOKEN_MAX]) {
+    bool lasting = o->job != NULL;
+    if (lasting) {
+        beamc__lasting_token(o->job, token);
+    } else {
+        beamc__job_token(token);
+        beamc__remove_dead_jobs(o->path, BEAMC_JSONL_PARTS_PREFIX);
+    }
+    beamc_error err = {0};
+    beamc_buf parts = {0};
+    beamc_buf_printf(&parts, "%s/" BEAMC_JSONL_PARTS_PREFIX "%s", o->path, token);
+    beamc_buf_put_u8(&parts, 0);
+    bool began_before = lasting && access((char *)parts.ptr, F_OK) == 0;
+    bool ok = began_before || o->overwrite || check_tables_absent(pipeline, tables, count, o->path);
+    if (ok && lasting && beamc__make_folder((char *)parts.ptr, &err) != BEAMC_OK) {
+        ok = refuse(pipeline, &err);
+    }
+    if (ok && !lasting) {
+        beamc__remove_at_exit((char *)parts.ptr);
+    }
+    beamc_buf_free(&parts);
+    return ok;
+}
+
+static void build(beamc_pipeline *pipeline, const char *label, const beamc_sink_table *tables,
+                  size_t count, beamc_jsonl_config *config) {
+    bool unbounded = beamc__tables_unbounded(tables, count);
+    beamc_arena *arena = beamc_arena_new(0);
+    beamc_pcoll *parts = beamc_arena_zalloc(arena, (count + 1) * sizeof *parts);
+    beamc_composite_begin(pipeline, label);
+    for (size_t i = 0; i < count; i++) {
+        config->tables = beamc_str(tables[i].name);
+        parts[i] = beamc__write_table(&tables[i], unbounded, &beamc_to_jsonl, config);
+    }
+    beamc_buf names = {0};
+    beamc__join_tables(tables, count, &names);
+    config->tables = beamc_buf_slice(&names);
+    beamc__finish_tables(pipeline, parts, count, unbounded,
+                         unbounded ? &beamc__append_jsonl : &beamc__finish_jsonl, config);
+    beamc_composite_end(pipeline);
+    beamc_buf_free(&names);
+    beamc_arena_free(arena);
 }
 
 void beamc_write_jsonl_with(beamc_pipeline *pipeline, const char *label,
@@ -62,32 +107,17 @@ void beamc_write_jsonl_with(beamc_pipeline *pipeline, const char *label,
                             count == 0 ? "no tables" : "no output folder");
         return;
     }
+    char token[BEAMC_JOB_TOKEN_MAX];
     if (!beamc__check_tables(pipeline, label, tables, count) ||
-        !check_folder(pipeline, tables, count, &options)) {
+        !check_folder(pipeline, options.path) ||
+        !begin_job(pipeline, tables, count, &options, token)) {
         return;
     }
-    char token[BEAMC_JOB_TOKEN_MAX];
-    beamc__job_token(token);
-    clean_up(&options, token);
-
     char folder[PATH_MAX]; /* a worker may run in another one */
-    beamc_jsonl_config config = {
-        beamc_str(realpath(options.path, folder) != NULL ? folder : options.path),
-        beamc_str(token),
-        {0},
-        options.overwrite};
-    beamc_arena *arena = beamc_arena_new(0);
-    beamc_pcoll *parts = beamc_arena_zalloc(arena, (count + 1) * sizeof *parts);
-    beamc_composite_begin(pipeline, label);
-    for (size_t i = 0; i < count; i++) {
-        config.tables = beamc_str(tables[i].name);
-        parts[i] = beamc__write_table(&tables[i], &beamc_to_jsonl, &config);
-    }
-    beamc_buf names = {0};
-    beamc__join_tables(tables, count, &names);
-    config.tables = beamc_buf_slice(&names);
-    beamc__finish_tables(pipeline, parts, count, &beamc__finish_jsonl, &config);
-    beamc_composite_end(pipeline);
-    beamc_buf_free(&names);
-    beamc_arena_free(arena);
+    const char *dir = realpath(options.path, folder) != NULL ? folder : options.path;
+    beamc_jsonl_config config = {.dir = beamc_str(dir),
+                                 .job = beamc_str(token),
+                                 .overwrite = options.overwrite,
+                                 .keep_parts = options.job != NULL};
+    build(pipeline, label, tables, count, &config);
 }

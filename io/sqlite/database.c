@@ -2,10 +2,10 @@
  * each has a lock of its own, held for a transaction. */
 #include "io/sqlite/database.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { STATEMENTS_MAX = 64 };
 
@@ -83,18 +83,21 @@ sqlite3 *beamc__database_handle(beamc_database *db) {
     return db->handle;
 }
 
-static bool is_out_of_room(int errnum) {
-    return errnum == ENOSPC || errnum == EFBIG || errnum == EDQUOT;
-}
-
 beamc_status beamc__database_error(beamc_database *db, int rc, beamc_error *err) {
     int code = rc & 0xff;
     int errnum = db->handle != NULL ? sqlite3_system_errno(db->handle) : 0;
-    if (code == SQLITE_FULL || (code == SQLITE_IOERR && is_out_of_room(errnum))) {
+    if (code == SQLITE_FULL) {
         return BEAMC_FAIL(err, RESOURCE_EXHAUSTED,
-                          "cannot write %s: %s; free some space, or write somewhere else", db->path,
-                          errnum == EFBIG ? "the file size limit (ulimit -f) is reached"
-                                          : "no space is left on the device");
+                          "cannot write %s: no space is left on the device; free some, or write "
+                          "somewhere else",
+                          db->path);
+    }
+    if (rc == SQLITE_IOERR_WRITE) { /* SQLite keeps no more than that of a quota or a limit */
+        return BEAMC_FAIL(
+            err, RESOURCE_EXHAUSTED,
+            "cannot write %s: the write failed; look at the quota, the file size limit "
+            "(ulimit -f) and the disk, or write somewhere else",
+            db->path);
     }
     const char *text = db->handle != NULL && sqlite3_errcode(db->handle) != SQLITE_OK
                            ? sqlite3_errmsg(db->handle)
@@ -123,25 +126,111 @@ static beamc_status open_as(beamc_database *db, int flags, beamc_error *err) {
     return BEAMC_OK;
 }
 
-beamc_status beamc__database_open(beamc_database *db, beamc_error *err) {
-    if (db->handle != NULL) {
-        return BEAMC_OK;
-    }
+#define CREATE_BUNDLES                                                                             \
+    "CREATE TABLE IF NOT EXISTS " BEAMC_BUNDLES_TABLE                                              \
+    " (sink TEXT NOT NULL, bundle_id TEXT NOT NULL, first_row INTEGER NOT NULL,"                   \
+    " last_row INTEGER NOT NULL, PRIMARY KEY (sink, bundle_id)) WITHOUT ROWID;"
+
+/* Opens the file and runs SQL in it. */
+static beamc_status open_with(beamc_database *db, const char *sql, beamc_error *err) {
     BEAMC_TRY(open_as(db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err));
-    /* The file is nobody's until it is finished: no other reader, no sync, and what a transaction needs
-     * for going back is kept in memory. */
-    beamc_status status = beamc__database_run(
-        db,
-        "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF;"
-        "PRAGMA temp_store=MEMORY;"
-        "CREATE TABLE IF NOT EXISTS " BEAMC_BUNDLES_TABLE
-        " (sink TEXT NOT NULL, bundle_id TEXT NOT NULL, first_row INTEGER NOT NULL,"
-        " last_row INTEGER NOT NULL, PRIMARY KEY (sink, bundle_id)) WITHOUT ROWID",
-        err);
+    beamc_status status = beamc__database_run(db, sql, err);
     if (status != BEAMC_OK) {
         beamc__database_close(db);
     }
     return status;
+}
+
+beamc_status beamc__database_open(beamc_database *db, beamc_error *err) {
+    if (db->handle != NULL) {
+        return BEAMC_OK;
+    }
+    /* The file is nobody's until it is finished: no other reader, no sync, and what a transaction needs
+     * for going back is kept in memory. */
+    return open_with(db,
+                     "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=MEMORY;"
+                     "PRAGMA synchronous=OFF; PRAGMA temp_store=MEMORY;" CREATE_BUNDLES,
+                     err);
+}
+
+/* A job's file names the job: a bundle without a sink. */
+static beamc_status mark_job(beamc_database *db, beamc_slice job, beamc_error *err) {
+    BEAMC_TRY(beamc__database_run(db, "BEGIN IMMEDIATE;" CREATE_BUNDLES, err));
+    sqlite3_stmt *s;
+    BEAMC_TRY(beamc__database_statement(
+        db, "INSERT INTO " BEAMC_BUNDLES_TABLE " VALUES ('', ?, 0, 0)", &s, err));
+    sqlite3_bind_text64(s, 1, job.ptr, job.len, SQLITE_STATIC, SQLITE_UTF8);
+    BEAMC_TRY(beamc__database_step(db, s, err));
+    return beamc__database_run(db, "COMMIT", err);
+}
+
+/* Whether the open file is that of a job, and whether there is anything in it. */
+static beamc_status look(beamc_database *db, beamc_slice job, bool *is_ours, bool *is_empty,
+                         beamc_error *err) {
+    const beamc_slice none = {0};
+    int64_t n = 0;
+    *is_ours = false;
+    BEAMC_TRY(
+        beamc__database_number(db, "SELECT count(*) FROM sqlite_master", none, none, &n, err));
+    *is_empty = n == 0;
+    BEAMC_TRY(beamc__database_number(
+        db, "SELECT count(*) FROM sqlite_master WHERE name = '" BEAMC_BUNDLES_TABLE "'", none, none,
+        &n, err));
+    if (n == 0) {
+        return BEAMC_OK;
+    }
+    BEAMC_TRY(beamc__database_number(
+        db, "SELECT count(*) FROM " BEAMC_BUNDLES_TABLE " WHERE sink = '' AND bundle_id = ?", job,
+        none, &n, err));
+    *is_ours = n == 1;
+    return BEAMC_OK;
+}
+
+static beamc_status take_place(beamc_database *db, beamc_slice job, bool overwrite,
+                               const char *settings, beamc_error *err) {
+    bool is_ours;
+    bool is_empty;
+    BEAMC_TRY(look(db, job, &is_ours, &is_empty, err));
+    if (is_ours) {
+        return BEAMC_OK;
+    }
+    if (!is_empty && !overwrite) {
+        return BEAMC_FAIL(err, ALREADY_EXISTS,
+                          "cannot make %s: it exists; add --overwrite to replace it", db->path);
+    }
+    if (!is_empty) {
+        beamc__database_close(db);
+        beamc__database_remove(db->path, false);
+        BEAMC_TRY(open_with(db, settings, err));
+    }
+    return mark_job(db, job, err);
+}
+
+beamc_status beamc__database_open_in_place(beamc_database *db, beamc_slice job, bool overwrite,
+                                           bool durable, beamc_error *err) {
+    if (db->handle != NULL) {
+        return BEAMC_OK;
+    }
+    const char *settings = durable ? "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                                   : "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;";
+    BEAMC_TRY(open_with(db, settings, err));
+    beamc_status status = take_place(db, job, overwrite, settings, err);
+    if (status != BEAMC_OK) {
+        beamc__database_close(db);
+    }
+    return status;
+}
+
+void beamc__database_remove(const char *path, bool side_files_only) {
+    static const char *const ends[] = {"-journal", "-wal", "-shm", ""};
+    beamc_buf name = {0};
+    for (size_t i = 0; i < (side_files_only ? 3 : 4); i++) {
+        beamc_buf_clear(&name);
+        beamc_buf_printf(&name, "%s%s", path, ends[i]);
+        beamc_buf_put_u8(&name, 0);
+        unlink((char *)name.ptr);
+    }
+    beamc_buf_free(&name);
 }
 
 beamc_status beamc__database_open_readonly(beamc_database *db, beamc_error *err) {

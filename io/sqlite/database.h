@@ -1,9 +1,9 @@
 /* database.h: one connection for each SQLite file in a process, shared by the sink's instances under one
  * lock. Knows SQLite and nothing of pipelines.
  *
- * While a job runs, its tables are written to a file of their own without syncs, in one transaction for
- * each bundle; the finished file is then synced and moved into place. (A file that is written in place,
- * durably, needs another setting of `begin` only: WAL and synchronous=NORMAL.) */
+ * Bounded tables are written to a file of their own without syncs, in one transaction for each bundle; the
+ * finished file is then synced and moved into place. Unbounded ones are written in place, in WAL mode,
+ * so that others can read meanwhile and a crash at any time leaves whole bundles. */
 #ifndef BEAMC_IO_SQLITE_DATABASE_H
 #define BEAMC_IO_SQLITE_DATABASE_H
 
@@ -22,6 +22,11 @@ void beamc__database_unlock(beamc_database *db);
 
 /* Opens the file (and makes it) unless it is open. */
 beamc_status beamc__database_open(beamc_database *db, beamc_error *err) BEAMC_MUST_USE;
+/* The same in place, for the job named @p job: a file of another job is replaced, or refused. */
+beamc_status beamc__database_open_in_place(beamc_database *db, beamc_slice job, bool overwrite,
+                                           bool durable, beamc_error *err) BEAMC_MUST_USE;
+/* Removes a database file and the files that SQLite keeps beside it. */
+void beamc__database_remove(const char *path, bool side_files_only);
 /* The same for a finished file that must be there. */
 beamc_status beamc__database_open_readonly(beamc_database *db, beamc_error *err) BEAMC_MUST_USE;
 /* Closes the file; what is not committed is dropped. */

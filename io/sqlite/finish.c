@@ -87,19 +87,11 @@ static beamc_status complete(const job *j, beamc_database *db) {
     return beamc__database_run(db, "DROP TABLE " BEAMC_BUNDLES_TABLE, err);
 }
 
-/* What an old database of that name left behind would be taken for the new one's. */
-static void remove_side_files(const job *j) {
-    static const char *const ends[] = {"-journal", "-wal", "-shm"};
-    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
-        unlink(beamc_arena_printf(beamc_scratch_arena(j->ctx), "%s%s", j->path, ends[i]));
-    }
-}
-
 static beamc_status move_into_place(const job *j) {
     beamc_error *err = beamc_ctx_error(j->ctx);
     BEAMC_TRY(beamc__sync_path(j->partial, err));
-    if (j->config->overwrite) {
-        remove_side_files(j);
+    if (j->config->overwrite) { /* an old one's would be taken for the new one's */
+        beamc__database_remove(j->path, true);
     }
     BEAMC_TRY(beamc__move_into_place(j->partial, j->path, j->config->overwrite, err));
     beamc_buf folder = {0};
@@ -132,8 +124,7 @@ static beamc_status finish(beamc_ctx *ctx, const beamc_elem *group) {
     beamc_arena *arena = beamc_scratch_arena(ctx);
     job j = {.ctx = ctx, .config = c};
     j.path = beamc_arena_cstr(arena, c->path);
-    j.partial = beamc_arena_printf(arena, "%s" BEAMC_SQLITE_PARTIAL "%.*s", j.path,
-                                   BEAMC_SLICE_ARG(c->job));
+    j.partial = beamc__sqlite_work_path(c, arena);
     BEAMC_TRY(beamc__parts_collect(ctx, group, &j.parts));
     if (access(j.partial, F_OK) != 0 && (j.parts.count > 0 || access(j.path, F_OK) == 0) &&
         !(c->overwrite && j.parts.count == 0)) {

@@ -14,10 +14,20 @@ typedef struct beamc_sqlite_config {
     beamc_slice tables; /* to_sqlite: one name; finish: "a,b,c" */
     beamc_slice create; /* finish: the tables' SQL, so that those without rows are there too */
     bool overwrite;
+    bool in_place; /* rows go into the finished file, in WAL mode; for unbounded tables */
+    bool durable;  /* in place: a bundle's end waits for the disk */
 } beamc_sqlite_config;
 extern const beamc_row beamc__sqlite_config_row;
 
+/* The file that the job writes to, in @p arena: that of config->path, or the one beside it. */
+const char *beamc__sqlite_work_path(const beamc_sqlite_config *config, beamc_arena *arena);
+/* Opens it as the config says. */
+beamc_status beamc__sqlite_open(beamc_database *db, const beamc_sqlite_config *config,
+                                beamc_error *err) BEAMC_MUST_USE;
+
 /* All that bundles committed to the finished file. */
 extern const beamc_dofn beamc__finish_sqlite;
+/* In place: an impulse to the tables, so that those without rows are there too. */
+extern const beamc_dofn beamc__create_sqlite;
 
 #endif

@@ -21,15 +21,6 @@ typedef struct instance {
     beamc_window last_window;
 } instance;
 
-static const beamc_field config_fields[] = {
-    BEAMC_CONFIG(beamc_sqlite_config, path, STRING, "", "The finished file."),
-    BEAMC_CONFIG(beamc_sqlite_config, job, STRING, "", "Names the unfinished file."),
-    BEAMC_CONFIG(beamc_sqlite_config, tables, STRING, "", "Name of the table, or of all tables."),
-    BEAMC_CONFIG(beamc_sqlite_config, create, STRING, "", "SQL that makes the tables."),
-    BEAMC_CONFIG(beamc_sqlite_config, overwrite, BOOL, "false", "Replace the file."),
-};
-const beamc_row beamc__sqlite_config_row = BEAMC_ROW(beamc_sqlite_config, config_fields);
-
 static const char *keep_text(beamc_ctx *ctx, beamc_buf *text) {
     const char *kept = beamc_arena_cstr(beamc_instance_arena(ctx), beamc_buf_slice(text));
     beamc_buf_free(text);
@@ -140,7 +131,7 @@ static beamc_status insert_all(beamc_ctx *ctx, instance *in) {
 static beamc_status commit_bundle(beamc_ctx *ctx, instance *in) {
     const beamc_sqlite_config *c = beamc_config(ctx);
     beamc_error *err = beamc_ctx_error(ctx);
-    BEAMC_TRY(beamc__database_open(in->db, err));
+    BEAMC_TRY(beamc__sqlite_open(in->db, c, err));
     int64_t known = 0;
     BEAMC_TRY(beamc__database_number(
         in->db, "SELECT count(*) FROM " BEAMC_BUNDLES_TABLE " WHERE sink = ? AND bundle_id = ?",

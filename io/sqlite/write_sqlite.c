@@ -22,6 +22,8 @@ static bool check_file(beamc_pipeline *pipeline, const beamc_write_options *o,
     beamc__parent_folder(o->path, &parent);
     struct stat st;
     bool ok = true;
+    /* Of a job that may be continued, the file may be there; whether it is its own is seen when it is
+     * opened or put in place. */
     if (realpath((char *)parent.ptr, folder) == NULL || access(folder, W_OK | X_OK) != 0) {
         beamc__output_error(&err, errno, "write to the folder", (char *)parent.ptr);
         ok = refuse(pipeline, &err);
@@ -29,7 +31,7 @@ static bool check_file(beamc_pipeline *pipeline, const beamc_write_options *o,
         BEAMC_FAIL(&err, DATA_LOSS, "output %s is not a file: name a file for the SQLite database",
                    o->path);
         ok = refuse(pipeline, &err);
-    } else if (!o->overwrite && access(o->path, F_OK) == 0) {
+    } else if (!o->overwrite && o->job == NULL && access(o->path, F_OK) == 0) {
         BEAMC_FAIL(&err, ALREADY_EXISTS,
                    "output %s exists: add --overwrite to replace it, or write to another file",
                    o->path);
@@ -58,14 +60,44 @@ static bool create_sql(beamc_pipeline *pipeline, const beamc_sink_table *tables,
     return true;
 }
 
-/* What this job, and jobs that died before it, leave behind. */
-static void clean_up(const char *folder, const char *name, const char *partial) {
-    beamc_buf prefix = {0};
-    beamc_buf_printf(&prefix, "%s" BEAMC_SQLITE_PARTIAL, name);
-    beamc_buf_put_u8(&prefix, 0);
-    beamc__remove_dead_jobs(folder, (char *)prefix.ptr);
-    beamc_buf_free(&prefix);
-    beamc__remove_at_exit(partial);
+/* Names the job; what it, and jobs that died before it, leave unfinished is removed. */
+static void begin_job(beamc_sqlite_config *config, const beamc_write_options *o, const char *folder,
+                      const char *name, char token[BEAMC_JOB_TOKEN_MAX], beamc_arena *arena) {
+    config->durable = o->job != NULL;
+    if (o->job != NULL) {
+        beamc__lasting_token(o->job, token);
+        config->job = beamc_str(token);
+        return;
+    }
+    beamc__job_token(token);
+    config->job = beamc_str(token);
+    beamc__remove_dead_jobs(folder, beamc_arena_printf(arena, "%s" BEAMC_SQLITE_PARTIAL, name));
+    if (!config->in_place) {
+        beamc__remove_at_exit(beamc__sqlite_work_path(config, arena));
+    }
+}
+
+static void build(beamc_pipeline *pipeline, const char *label, const beamc_sink_table *tables,
+                  size_t count, beamc_sqlite_config *config, beamc_arena *arena) {
+    beamc_buf names = {0};
+    beamc__join_tables(tables, count, &names);
+    beamc_pcoll *parts = beamc_arena_zalloc(arena, (count + 1) * sizeof *parts);
+    beamc_composite_begin(pipeline, label);
+    for (size_t i = 0; i < count; i++) {
+        beamc_sqlite_config of_table = *config;
+        of_table.tables = beamc_str(tables[i].name);
+        of_table.create = (beamc_slice){0};
+        parts[i] = beamc__write_table(&tables[i], false, &beamc_to_sqlite, &of_table);
+    }
+    config->tables = beamc_buf_slice(&names);
+    if (config->in_place) {
+        beamc_pcoll impulse = beamc_impulse(pipeline, "Impulse");
+        beamc_pardo(impulse, "Create", &beamc__create_sqlite, .config = config);
+    } else {
+        beamc__finish_tables(pipeline, parts, count, false, &beamc__finish_sqlite, config);
+    }
+    beamc_composite_end(pipeline);
+    beamc_buf_free(&names);
 }
 
 void beamc_write_sqlite_with(beamc_pipeline *pipeline, const char *label,
@@ -90,27 +122,16 @@ void beamc_write_sqlite_with(beamc_pipeline *pipeline, const char *label,
     }
     const char *slash = strrchr(options.path, '/');
     const char *name = slash != NULL ? slash + 1 : options.path;
-    char token[BEAMC_JOB_TOKEN_MAX];
-    beamc__job_token(token);
     beamc_arena *arena = beamc_arena_new(0);
-    const char *path = beamc_arena_printf(arena, "%s/%s", folder, name);
-    clean_up(folder, name, beamc_arena_printf(arena, "%s" BEAMC_SQLITE_PARTIAL "%s", path, token));
-
+    char token[BEAMC_JOB_TOKEN_MAX];
     beamc_sqlite_config config = {
-        .path = beamc_str(path), .job = beamc_str(token), .overwrite = options.overwrite};
-    beamc_pcoll *parts = beamc_arena_zalloc(arena, (count + 1) * sizeof *parts);
-    beamc_composite_begin(pipeline, label);
-    for (size_t i = 0; i < count; i++) {
-        config.tables = beamc_str(tables[i].name);
-        parts[i] = beamc__write_table(&tables[i], &beamc_to_sqlite, &config);
-    }
-    beamc_buf names = {0};
-    beamc__join_tables(tables, count, &names);
-    config.tables = beamc_buf_slice(&names);
-    config.create = beamc_buf_slice(&create);
-    beamc__finish_tables(pipeline, parts, count, &beamc__finish_sqlite, &config);
-    beamc_composite_end(pipeline);
-    beamc_buf_free(&names);
+        .path = beamc_str(beamc_arena_printf(arena, "%s/%s", folder, name)),
+        .create = beamc_buf_slice(&create),
+        .overwrite = options.overwrite,
+        .in_place = beamc__tables_unbounded(tables, count),
+    };
+    begin_job(&config, &options, folder, name, token, arena);
+    build(pipeline, label, tables, count, &config, arena);
     beamc_buf_free(&create);
     beamc_arena_free(arena);
 }

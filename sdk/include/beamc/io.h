@@ -34,9 +34,9 @@ typedef struct beamc_read_lines_options {
 beamc_pcoll beamc_read_lines_with(beamc_pipeline *pipeline, const char *label,
                                   beamc_read_lines_options options);
 #define beamc_read_lines(pipeline, label, ...)                                                     \
-    beamc_read_lines_with((pipeline), (label),                                                     \
-                          (beamc_read_lines_options){                                              \
-                              .struct_size = sizeof(beamc_read_lines_options), __VA_ARGS__})
+    beamc_read_lines_with(                                                                         \
+        (pipeline), (label),                                                                       \
+        (beamc_read_lines_options){.struct_size = sizeof(beamc_read_lines_options), __VA_ARGS__})
 enum { BEAMC_LINES = 0, BEAMC_LONG_LINES = 1, BEAMC_LINE_MAX_BYTES = 64 << 20 };
 
 /* ------------------------------------------------------------------------------- sinks for rows */
@@ -51,12 +51,17 @@ typedef struct beamc_write_options {
     size_t struct_size;
     const char *path; /**< jsonl: the folder; sqlite: the file */
     bool overwrite;   /**< replace what is there; else the job refuses to start */
+    const char
+        *job; /**< a job that can be continued (--state_dir): a text of its own, the same again
+                           when it is continued. NULL: what a job leaves unfinished is removed */
 } beamc_write_options;
 
 /**
  * DIR/<table>.jsonl, one JSON object for each row. Each bundle writes a file of its own beside; the
  * names meet in one grouping, and one DoFn puts them together and renames. A job that fails leaves no
  * half-written table. Tables without rows give empty files.
+ *
+ * Where a table is unbounded, all are appended to, some times a second, each row once.
  */
 void beamc_write_jsonl_with(beamc_pipeline *pipeline, const char *label,
                             const beamc_sink_table *tables, size_t count,
@@ -66,7 +71,8 @@ void beamc_write_jsonl_with(beamc_pipeline *pipeline, const char *label,
         (pipeline), (label), (tables), (count),                                                    \
         (beamc_write_options){.struct_size = sizeof(beamc_write_options), __VA_ARGS__})
 
-/** One SQLite file with these tables; one transaction for each bundle. Local runner only. */
+/** One SQLite file with these tables; one transaction for each bundle. Local runner only. Bounded tables
+ *  appear when the job is done; where one is unbounded, all are written in place (WAL). */
 void beamc_write_sqlite_with(beamc_pipeline *pipeline, const char *label,
                              const beamc_sink_table *tables, size_t count,
                              beamc_write_options options);

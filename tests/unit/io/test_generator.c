@@ -146,7 +146,8 @@ Test(generator, products_follow_zipf) {
     }
     for (int i = 0; i < 20; i++) {
         double want = DRAWS / harmonic / (i + 1);
-        cr_expect(seen[i] > want * 0.9 && seen[i] < want * 1.1, "product %d: %lld of %.0f", i,
+        double got = (double)seen[i];
+        cr_expect(got > want * 0.9 && got < want * 1.1, "product %d: %lld of %.0f", i,
                   (long long)seen[i], want);
     }
     cr_assert_eq(beamc__zipf_draw(beamc__zipf_of(1), UINT64_MAX), 0);
