@@ -71,6 +71,8 @@ ifeq ($(VARIANT),fuzz)
 endif
 ifneq ($(SAN),)
   OPT := -O1 -g -fno-omit-frame-pointer
+  # gcc's guesses along paths that the instrumentation adds.
+  WARN += -Wno-format-truncation -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-unknown-warning-option
 endif
 ifneq ($(LTO),)
   OPT += -flto=auto
