@@ -138,7 +138,6 @@ static beamc_status attempt(beamc_bundle *b, beamc_bundle_result *result, beamc_
     const beamc_worker_ops *ops = b->on->instance->worker->ops;
     beamc_status status = ops->run(b->on->instance, &request, &b->io, result, err);
     if (status != BEAMC_OK) {
-        beamc_error_prepend(err, "bundle %s", id);
         beamc__runnable_free(b->on);
         b->on = NULL;
         drop_output(b);

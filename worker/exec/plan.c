@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "worker/exec/source.h"
+#include "worker/exec/state_io.h"
 #include "worker/exec/timers.h"
 
 beamc_plan *beamc__plan_alloc(const beamc_plan_env *env) {
@@ -19,6 +20,8 @@ beamc_plan *beamc__plan_alloc(const beamc_plan_env *env) {
     plan->bundle = beamc_arena_new(0);
     plan->elements = beamc_arena_new(0);
     beamc__scratch_init(&plan->scratch, plan->elements);
+    plan->scratch.fetch = beamc__state_fetch;
+    plan->scratch.fetch_arg = plan;
     plan->id = "";
     plan->state_url = "";
     pthread_mutex_init(&plan->mu, NULL);
