@@ -165,17 +165,18 @@ static beamc_status put_row(const beamc_row *row, const void *value, unsigned de
                           BEAMC_CODER_MAX_DEPTH);
     }
     beamc_buf_put_u8(out, '{');
+    bool first = true;
     for (uint32_t i = 0; i < row->field_count; i++) {
         const beamc_field *f = &row->fields[i];
-        if (i > 0) {
+        if (beamc_field_is_null(f, value)) {
+            continue; /* absent: what a reader takes for null, and shorter */
+        }
+        if (!first) {
             beamc_buf_put(out, ", ", 2);
         }
+        first = false;
         beamc_json_put_string(out, beamc_str(f->name));
         beamc_buf_put(out, ": ", 2);
-        if (beamc_field_is_null(f, value)) {
-            beamc_buf_put_str(out, "null");
-            continue;
-        }
         BEAMC_TRY_CTX(err, put_value(f, beamc_field_load(f, value), depth, out, err), "field %s",
                       f->name);
     }

@@ -38,7 +38,7 @@ typedef enum beamc_field_type {
     BEAMC_FIELD_ARRAY,    /**< beamc_array of `element` */
     BEAMC_FIELD_ITERABLE, /**< beamc_array of `element` */
     BEAMC_FIELD_MAP,      /**< beamc_map from `key` to `element` */
-    BEAMC_FIELD_DECIMAL   /**< beamc_slice; logical type decimal:v1 as encoded: varint scale, then the
+    BEAMC_FIELD_DECIMAL /**< beamc_slice; logical type decimal:v1 as encoded: varint scale, then the
                                length-prefixed big-endian unscaled integer */
 } beamc_field_type;
 
@@ -116,7 +116,8 @@ struct beamc_row {
             (uint32_t)(sizeof(field_table) / sizeof((field_table)[0])), (field_table), 0, 0        \
     }
 
-/** Appends one JSON object, fields in declared order, spacing `{"a": 1, "b": "x"}`. Times as RFC 3339. */
+/** Appends one JSON object, fields in declared order, spacing `{"a": 1, "b": "x"}`. Times as RFC 3339. Null
+ * fields are left out. */
 beamc_status beamc_row_to_json(const beamc_row *row, const void *value, beamc_buf *out,
                                beamc_error *err) BEAMC_MUST_USE;
 /**
