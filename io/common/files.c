@@ -178,6 +178,9 @@ beamc_status beamc__make_folder(const char *path, beamc_error *err) {
         }
     }
     beamc_buf_free(&part);
+    if (status != BEAMC_OK) {
+        beamc_error_prepend(err, "output folder %s", path);
+    }
     return status;
 }
 
