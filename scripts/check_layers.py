@@ -20,6 +20,8 @@ LAYER_OF = [
     ("sdk/coder/from_proto.", "coder_model"),
     ("sdk/coder/to_proto.", "coder_model"),
     ("sdk/coder/", "coder"),
+    ("sdk/graph/payload.h", "library"),
+    ("sdk/graph/builtin_fns.h", "library"),
     ("sdk/graph/", "graph"),
     ("sdk/program/library.h", "library"),
     ("sdk/", "sdk"),
@@ -42,7 +44,7 @@ LAYER_OF = [
     ("tests/", "tests"),
 ]
 # layer: what it may include besides itself. "proto" covers the generated headers and protobuf-c's own; "urns" are
-# string constants, "library" the table that finds a program's functions by URN.
+# string constants, "library" the table that finds a program's functions by URN, and how they stand on the wire.
 LAYERS = {
     "public": "",
     "base": "public",

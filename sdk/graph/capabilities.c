@@ -30,6 +30,6 @@ const char *const beamc__capabilities[] = {
     BEAMC_URN_CODER_NULLABLE,
     BEAMC_URN_PROTOCOL_MULTI_CORE_BUNDLE_PROCESSING,
     BEAMC_URN_PROTOCOL_PROGRESS_REPORTING,
-    "beam:version:sdk_base:beamc:" BEAMC_VERSION,
+    ("beam:version:sdk_base:beamc:" BEAMC_VERSION),
     NULL,
 };

@@ -86,6 +86,9 @@ void beamc__pipeline_set_fault(beamc_pipeline *p,
                                const char *(*fault)(void *arg, const char *urn, const void *fn),
                                void *arg);
 
+/* Whether any PCollection is unbounded: the job is a streaming one. */
+bool beamc__pipeline_is_unbounded(const beamc_pipeline *p);
+
 /* ---------------------------------------------------------------- for the files of sdk/graph */
 
 /* Records the first error as "path/of/label: text". */

@@ -46,6 +46,15 @@ void beamc__pipeline_set_fault(beamc_pipeline *p,
     p->fn_fault_arg = arg;
 }
 
+bool beamc__pipeline_is_unbounded(const beamc_pipeline *p) {
+    for (uint32_t i = 1; i < p->coll_count; i++) {
+        if (!p->colls[i].bounded) {
+            return true;
+        }
+    }
+    return false;
+}
+
 beamc_status beamc_pipeline_status(const beamc_pipeline *p, beamc_error *err) {
     if (!p->failed) {
         return BEAMC_OK;

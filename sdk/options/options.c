@@ -89,7 +89,7 @@ void beamc_options_free(beamc_options *o) {
 static bool same_name(const char *name, beamc_slice given) {
     size_t i = 0;
     for (; i < given.len && name[i] != '\0'; i++) {
-        char c = given.ptr[i] == '-' ? '_' : given.ptr[i];
+        int c = given.ptr[i] == '-' ? '_' : given.ptr[i];
         if (c != name[i]) {
             return false;
         }
@@ -110,7 +110,9 @@ beamc_option_entry *beamc__option_keep(beamc_options *o, beamc_slice name) {
     beamc_option *def = beamc_arena_zalloc(o->arena, sizeof *def);
     char *text = beamc_arena_cstr(o->arena, name);
     for (char *c = text; *c != '\0'; c++) {
-        *c = *c == '-' ? '_' : *c;
+        if (*c == '-') {
+            *c = '_';
+        }
     }
     def->name = text;
     beamc_option_entry *e = add_entry(o, def);

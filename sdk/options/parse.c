@@ -24,7 +24,10 @@ static const char *skip_blanks(const char *at) {
 
 /* The value of a line, unquoted, into @p out. NULL if sound, else what is wrong. */
 static const char *dotenv_value(const char *at, beamc_buf *out) {
-    char quote = *at == '\'' || *at == '"' ? *at++ : '\0';
+    char quote = '\0';
+    if (*at == '\'' || *at == '"') {
+        quote = *at++;
+    }
     for (; *at != '\0' && *at != quote; at++) {
         if (quote == '\0' && *at == '#' && (out->len == 0 || at[-1] == ' ' || at[-1] == '\t')) {
             break;

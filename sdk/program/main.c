@@ -219,6 +219,10 @@ static int run_job(run *r, const char *name) {
     r->pipeline = beamc__program_build(r->program, r->options, r->library);
     beamc_buf proto = {0};
     beamc_status st = beamc_pipeline_lower(r->pipeline, NULL, &proto, &err);
+    if (st == BEAMC_OK && beamc__pipeline_is_unbounded(r->pipeline) &&
+        !beamc_option_given(r->options, "streaming")) {
+        st = beamc_options_set(r->options, "streaming", "true", &err);
+    }
     if (st != BEAMC_OK) {
         beamc_buf_free(&proto);
         return report(name, &err, usage_code_of(st));
