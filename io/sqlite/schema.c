@@ -42,7 +42,7 @@ beamc_status beamc__sqlite_create_text(const beamc_row *row, const char *table, 
         if (type_of(f) == NULL) {
             return BEAMC_FAIL(
                 err, INVALID_ARGUMENT,
-                "field %s of table %s is a list, map or row, which a column of SQLite "
+                "field %s of table %s is a list, map, row or decimal, which a column of SQLite "
                 "cannot hold: turn it into a text first",
                 f->name, table);
         }

@@ -61,9 +61,7 @@ static beamc_status setup(beamc_ctx *ctx) {
     in->rows_written =
         beamc_counter(ctx, "beamc_io",
                       beamc_arena_printf(arena, "%.*s_rows_written", BEAMC_SLICE_ARG(c->tables)));
-    in->db =
-        beamc__database_get(beamc_arena_printf(arena, "%.*s" BEAMC_SQLITE_PARTIAL "%.*s",
-                                               BEAMC_SLICE_ARG(c->path), BEAMC_SLICE_ARG(c->job)));
+    in->db = beamc__database_get(beamc__sqlite_work_path(c, arena));
     return BEAMC_OK;
 }
 

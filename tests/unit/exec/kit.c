@@ -530,7 +530,8 @@ beamc_status kit_try_run(kit *k) {
             kit_feed_bytes(k, (uint32_t)i, (beamc_slice){0}, true);
         }
     }
-    beamc_bundle_request request = {.instruction_id = "i1", .has_no_state = k->has_no_state};
+    beamc_bundle_request request = {
+        .instruction_id = "i1", .bundle_id = k->bundle_id, .has_no_state = k->has_no_state};
     beamc_status status = beamc_plan_run(k->plan, &request, &k->io, &k->result, &k->err);
     k->block_count = k->next_block = 0;
     return status;

@@ -30,6 +30,7 @@ typedef struct kit {
     beamc_error err;
     beamc_bundle_result result;
     bool has_no_state;
+    const char *bundle_id; /* NULL: that of the instruction */
     /* input and output by port */
     beamc_input_block blocks[4096];
     size_t block_count, next_block;
