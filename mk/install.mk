@@ -53,3 +53,8 @@ uninstall: ## remove what install put there
 	rm -f $(addprefix $(D)$(BINDIR)/,$(notdir $(TOOLS)))
 
 .PHONY: install uninstall
+
+env-sample: $(B)/bin/beamc-run ## write .env.sample from the option table
+	$(say) GEN .env.sample
+	$(Q)$< --env_sample > .env.sample.tmp && mv .env.sample.tmp .env.sample
+.PHONY: env-sample
