@@ -83,6 +83,9 @@ static beamc_status expand_glob(beamc_ctx *ctx, const char *pattern) {
     beamc_status status;
     if (rc == 0) {
         status = emit_matches(ctx, pattern, &found);
+    } else if (rc == GLOB_NOMATCH && strpbrk(pattern, "*?[{") == NULL) {
+        status =
+            beamc_fail(ctx, NOT_FOUND, "input %s: there is no such file; check the path", pattern);
     } else if (rc == GLOB_NOMATCH) {
         status =
             beamc_fail(ctx, NOT_FOUND,

@@ -36,8 +36,9 @@ void beamc__cancel_install(void) {
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    signal(SIGPIPE,
-           SIG_IGN); /* a closed pipe is an error of the write, not the end of the process */
+    /* A closed pipe, a file over its limit: errors of the write, not the end of the process. */
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
 }
 
 bool beamc__cancel_requested(void) {
