@@ -181,12 +181,21 @@ static beamc_status decode(const beamc_coder *c, beamc_cursor *in, bool nested, 
 
 /* -------------------------------------------------------------------------------------- encoding */
 
+/* Elements of no bytes: the count is all there is. */
+static beamc_status encode_count(uint64_t count, beamc_buf *out) {
+    if (count <= INT32_MAX) {
+        beamc_put_be32(out, (uint32_t)count);
+        return BEAMC_OK;
+    }
+    beamc_put_be32(out, COUNT_UNKNOWN);
+    beamc_put_varint(out, count);
+    beamc_buf_put_u8(out, 0);
+    return BEAMC_OK;
+}
+
 static beamc_status encode_values(const beamc_coder *element, const beamc_iterable *it,
                                   unsigned depth, beamc_buf *out, beamc_error *err) {
     beamc_put_be32(out, (uint32_t)it->count);
-    if (beamc__coder_fixed_size(element) == 0) {
-        return BEAMC_OK;
-    }
     for (uint64_t i = 0; i < it->count; i++) {
         const beamc_value *v = &it->values[it->repeat ? 0 : i];
         BEAMC_TRY(beamc__encode_at(element, v, true, depth + 1, out, err));
@@ -225,6 +234,13 @@ static beamc_status encode(const beamc_coder *c, const beamc_value *v, bool nest
     (void)nested;
     const beamc_iterable *it = v->iterable;
     const beamc_coder *element = c->args[0];
+    if (it->element == NULL && beamc__coder_fixed_size(element) == 0) {
+        return encode_count(it->count, out);
+    }
+    if (it->repeat && it->count > INT32_MAX) {
+        return BEAMC_FAIL(err, RESOURCE_EXHAUSTED, "an iterable of %llu elements",
+                          (unsigned long long)it->count);
+    }
     if (it->element == NULL && it->count <= INT32_MAX) {
         return encode_values(element, it, depth, out, err);
     }

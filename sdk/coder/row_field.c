@@ -209,8 +209,8 @@ static beamc_status decode_array(const beamc_field *f, beamc_cursor *in, beamc_s
         BEAMC_TRY_CTX(err, decode_item(f->element, in, s, &items[i], err), "item %llu",
                       (unsigned long long)i);
     }
-    if (groups) {
-        in->p++; /* the 0 that ends the groups */
+    if (groups && !beamc_get_varint(in, &left)) { /* the 0 that ends them, in any length */
+        return beamc__ends_early(in, "group of items", err);
     }
     *array = (beamc_array){items, total};
     out->row = array;

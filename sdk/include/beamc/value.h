@@ -35,7 +35,7 @@ typedef struct beamc_window {
 
 /** The last instant that belongs to @p w. */
 static inline beamc_time beamc_window_max(beamc_window w) {
-    return w.end - 1;
+    return w.end > INT64_MIN ? w.end - 1 : INT64_MIN;
 }
 
 typedef enum beamc_pane_timing {
