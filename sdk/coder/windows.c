@@ -177,8 +177,7 @@ beamc_status beamc__pane_decode(beamc_cursor *in, beamc_pane *out, beamc_error *
     out->is_last = (head & 2) != 0;
     out->timing = (uint8_t)(head >> 2 & 3);
     out->index = (int64_t)index;
-    bool early = out->timing == BEAMC_PANE_EARLY && form != TWO_INDICES;
-    out->non_speculative_index = early ? -1 : (int64_t)on_time;
+    out->non_speculative_index = out->timing == BEAMC_PANE_EARLY ? -1 : (int64_t)on_time;
     *in = at;
     return BEAMC_OK;
 }
