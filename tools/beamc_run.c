@@ -19,10 +19,48 @@ static const char *output_sqlite(const beamc_options *o) {
     return sample ? BEAMC_ECOMMERCE_SAMPLE_SQLITE : file;
 }
 
-static void print_count(void *arg, const char *space, const char *name, int64_t value) {
-    (void)arg;
+static void print_count(const char *name, int64_t value) {
+    printf("  %12" PRId64 "  %s\n", value, name);
+}
+
+/* The faults that occur most, largest first. */
+enum { SHOWN_FAULTS = 8 };
+
+typedef struct faults {
+    struct fault {
+        const char *name;
+        int64_t count;
+    } top[SHOWN_FAULTS];
+    size_t kinds;
+    int64_t sum;
+} faults;
+
+static void take_fault(void *arg, const char *space, const char *name, int64_t value) {
+    faults *f = arg;
     (void)space;
-    printf("  %-22s %12" PRId64 "\n", name, value);
+    f->kinds++;
+    f->sum += value;
+    struct fault next = {name, value};
+    for (size_t i = 0; i < SHOWN_FAULTS; i++) {
+        if (next.count > f->top[i].count) {
+            struct fault smaller = f->top[i];
+            f->top[i] = next;
+            next = smaller;
+        }
+    }
+}
+
+static void print_faults(const beamc_run_report *r) {
+    faults f = {0};
+    beamc_report_each_counter(r, BEAMC_DEAD_LETTER_NAMESPACE, take_fault, &f);
+    int64_t rest = f.sum;
+    for (size_t i = 0; i < SHOWN_FAULTS && f.top[i].count > 0; i++) {
+        print_count(f.top[i].name, f.top[i].count);
+        rest -= f.top[i].count;
+    }
+    if (f.kinds > SHOWN_FAULTS) {
+        printf("  %12" PRId64 "  of %zu other kinds\n", rest, f.kinds - SHOWN_FAULTS);
+    }
 }
 
 static void print_outputs(const beamc_options *o) {
@@ -61,12 +99,12 @@ static void report(const beamc_run_report *r, const beamc_options *o) {
            has_input(o) ? "" : ", the bundled sample");
     printf("Rows\n");
     for (size_t i = 0; i < 3; i++) {
-        print_count(NULL, space, tables[i][0], beamc_report_counter(r, space, tables[i][1]));
+        print_count(tables[i][0], beamc_report_counter(r, space, tables[i][1]));
     }
-    print_count(NULL, space, "dead_letter", invalid);
+    print_count("dead_letter", invalid);
     if (invalid > 0) {
         printf("Dead letters by error\n");
-        beamc_report_each_counter(r, BEAMC_DEAD_LETTER_NAMESPACE, print_count, NULL);
+        print_faults(r);
     }
     print_outputs(o);
 }
