@@ -14,9 +14,11 @@ static beamc_value str(const char *s) {
 
 /* A KV that lives as long as the test. */
 static beamc_value kv(beamc_value k, beamc_value v) {
-    beamc_kv *pair = malloc(sizeof *pair);
-    *pair = (beamc_kv){k, v};
-    return (beamc_value){.kv = pair};
+    static beamc_kv pairs[64];
+    static unsigned used;
+    cr_assert_lt(used, 64u);
+    pairs[used] = (beamc_kv){k, v};
+    return (beamc_value){.kv = &pairs[used++]};
 }
 static beamc_value count_of(const char *word, int64_t n) {
     return kv(str(word), beamc_value_i64(n));
