@@ -14,6 +14,12 @@
 #include "runner/engine/grouper.h"
 #include "runner/engine/table.h"
 
+enum { BATCH = 16 };
+
+static inline beamc_time beamc_time_min(beamc_time a, beamc_time b) {
+    return a < b ? a : b;
+}
+
 typedef struct win {
     beamc_window window;
     beamc_time earliest; /* timestamp of an element */
@@ -28,9 +34,9 @@ typedef struct simple {
     size_t bucket_mask;
     win **heap; /* by end of window, then start */
     size_t count, heap_cap;
-    win *last;     /* where the last element went */
-    win *draining; /* taken out of the heap: it goes out now */
-    size_t drained;
+    win *last;            /* where the last element went */
+    win *draining;        /* taken out of the heap: it goes out now */
+    beamc_entry *drained; /* the next to go */
     beamc_group_counts counts;
 } simple;
 
@@ -141,40 +147,62 @@ static void simple_free(beamc_grouper *g) {
     free(s);
 }
 
-static void add_one(simple *s, const beamc_group_item *item) {
-    win *w = find_window(s, item->window);
-    beamc_entry *e = beamc__table_put(&w->table, item->hash, item->key);
+static inline void add_to(simple *s, win *w, const beamc_group_item *item) {
+    beamc_entry *e = beamc__table_put(&w->table, item->hash, item->key, item->value.len);
     beamc_time t = item->timestamp;
-    if (e->first == NULL) {
+    if (e->timestamp == INT64_MIN) {
         e->timestamp = t;
     } else if (s->node->windowing.output_time == BEAMC_OUTPUT_EARLIEST_IN_PANE) {
-        e->timestamp = t < e->timestamp ? t : e->timestamp;
+        e->timestamp = beamc_time_min(t, e->timestamp);
     } else {
         e->timestamp = t > e->timestamp ? t : e->timestamp;
     }
-    w->earliest = t < w->earliest ? t : w->earliest;
+    w->earliest = beamc_time_min(t, w->earliest);
     beamc__table_append(&w->table, e, item->value);
 }
 
+static bool is_late(const simple *s, const beamc_group_item *item, beamc_time watermark) {
+    beamc_time last = beamc_window_max(item->window);
+    return __builtin_expect(last < watermark, 0) &&
+           last + s->node->windowing.allowed_lateness_ms < watermark;
+}
+
+/* Tables are larger than caches: the memory that a batch will touch is asked for ahead. */
 static void simple_add(beamc_grouper *g, const beamc_group_item *items, size_t count,
                        const beamc_group_time *time) {
     simple *s = (simple *)g;
-    for (size_t i = 0; i < count; i++) {
-        beamc_time last = beamc_window_max(items[i].window);
-        if (__builtin_expect(last < time->watermark, 0) &&
-            last + s->node->windowing.allowed_lateness_ms < time->watermark) {
-            s->counts.late_dropped++;
-            continue;
+    win *wins[BATCH];
+    for (size_t done = 0; done < count; done += BATCH) {
+        size_t n = count - done < BATCH ? count - done : BATCH;
+        const beamc_group_item *batch = items + done;
+        for (size_t i = 0; i < n; i++) {
+            bool late = is_late(s, &batch[i], time->watermark);
+            s->counts.late_dropped += late;
+            wins[i] = late ? NULL : find_window(s, batch[i].window);
+            if (wins[i] != NULL && wins[i]->table.slots != NULL) {
+                beamc_table_prefetch_slot(&wins[i]->table, batch[i].hash);
+            }
         }
-        add_one(s, &items[i]);
+        for (size_t i = 0; i < n; i++) {
+            if (wins[i] != NULL && wins[i]->table.slots != NULL) {
+                beamc_table_prefetch_entry(&wins[i]->table, batch[i].hash);
+            }
+        }
+        for (size_t i = 0; i < n; i++) {
+            if (wins[i] != NULL) {
+                add_to(s, wins[i], &batch[i]);
+            }
+        }
     }
 }
 
+/* The timestamp of the group stays what its elements made of it. */
 static void simple_replace(beamc_grouper *g, const beamc_group_item *items, size_t count) {
     simple *s = (simple *)g;
     for (size_t i = 0; i < count; i++) {
         win *w = find_window(s, items[i].window);
-        beamc_entry *e = beamc__table_put(&w->table, items[i].hash, items[i].key);
+        beamc_entry *e =
+            beamc__table_put(&w->table, items[i].hash, items[i].key, items[i].value.len);
         beamc__table_append(&w->table, e, items[i].value);
     }
 }
@@ -216,15 +244,15 @@ static bool simple_drain(beamc_grouper *g, const beamc_group_time *time, size_t 
     while (out->len < stop && simple_advance(g, time)) {
         if (s->draining == NULL) {
             s->draining = heap_pop(s);
-            s->drained = 0;
+            s->drained = s->draining->table.first;
             unlink_window(s, s->draining);
         }
         win *w = s->draining;
         beamc_time last = beamc_window_max(w->window);
         beamc_pane pane = {.timing = BEAMC_PANE_ON_TIME, .is_first = true};
         pane.is_last = last + s->node->windowing.allowed_lateness_ms < time->watermark;
-        for (; s->drained < w->table.count && out->len < stop; s->drained++) {
-            const beamc_entry *e = &w->table.entries[s->drained];
+        for (; s->drained != NULL && out->len < stop; s->drained = s->drained->next) {
+            const beamc_entry *e = s->drained;
             put_entry(s, w, e, &pane, out);
             beamc_time t = output_time(s, w, e);
             *min_timestamp = t < *min_timestamp ? t : *min_timestamp;
@@ -232,7 +260,7 @@ static bool simple_drain(beamc_grouper *g, const beamc_group_time *time, size_t 
             s->counts.panes++;
             s->counts.elements += e->count;
         }
-        if (s->drained == w->table.count) {
+        if (s->drained == NULL) {
             free_window(w);
             s->draining = NULL;
         }
@@ -299,8 +327,7 @@ static void simple_collect(beamc_grouper *g, beamc_buf *out, uint64_t *count) {
     static const beamc_pane pane = BEAMC_PANE_NO_FIRING;
     for (size_t i = 0; i < s->count; i++) {
         win *w = s->heap[i];
-        for (size_t k = 0; k < w->table.count; k++) {
-            beamc_entry *e = &w->table.entries[k];
+        for (beamc_entry *e = w->table.first; e != NULL; e = e->next) {
             if (e->count > 1) {
                 put_entry(s, w, e, &pane, out);
                 beamc__table_clear(&w->table, e);

@@ -13,24 +13,23 @@ typedef struct beamc_table_block {
 
 enum { FIRST_BLOCK = 1024, LARGEST_BLOCK = 64 * 1024, LARGEST_CHUNK = 1 << 20 };
 
+#define ADDRESS_MASK ((1ull << BEAMC_TABLE_TAG_SHIFT) - 1)
+
 void beamc__table_free(beamc_table *t) {
     while (t->blocks != NULL) {
         beamc_table_block *next = t->blocks->next;
         free(t->blocks);
         t->blocks = next;
     }
-    free(t->entries);
     free(t->slots);
     *t = (beamc_table){0};
 }
 
-static void *alloc(beamc_table *t, size_t size) {
-    size = (size + 7) & ~(size_t)7;
-    if (size <= (size_t)(t->end - t->at)) {
-        void *p = t->at;
-        t->at += size;
-        return p;
-    }
+static inline size_t align8(size_t n) {
+    return (n + 7) & ~(size_t)7;
+}
+
+static void *alloc_block(beamc_table *t, size_t size) {
     size_t block = t->blocks == NULL ? FIRST_BLOCK : t->blocks->size * 2;
     block = block > LARGEST_BLOCK ? LARGEST_BLOCK : block;
     bool alone = size > block / 4; /* large ones do not end the block in use */
@@ -46,21 +45,27 @@ static void *alloc(beamc_table *t, size_t size) {
     b->size = block;
     b->next = t->blocks;
     t->blocks = b;
-    if (alone) {
-        t->at = t->end = NULL;
-        return b->data;
-    }
     t->at = (unsigned char *)b->data + size;
     t->end = (unsigned char *)b->data + bytes;
     return b->data;
 }
 
-static inline uint64_t slot_of(uint64_t hash, size_t index) {
-    return (hash & 0xffffffff00000000u) | (uint64_t)(index + 1);
+static inline void *alloc(beamc_table *t, size_t size) {
+    size = align8(size);
+    if (__builtin_expect(size <= (size_t)(t->end - t->at), 1)) {
+        void *p = t->at;
+        t->at += size;
+        return p;
+    }
+    return alloc_block(t, size);
 }
 
-static inline size_t slot_index(uint64_t slot) {
-    return (size_t)(slot & 0xffffffffu) - 1;
+static inline uint64_t slot_of(const beamc_entry *e) {
+    return (e->hash & ~ADDRESS_MASK) | (uint64_t)(uintptr_t)e;
+}
+
+static inline beamc_entry *entry_of(uint64_t slot) {
+    return (beamc_entry *)(uintptr_t)(slot & ADDRESS_MASK);
 }
 
 beamc_entry *beamc__table_find(const beamc_table *t, uint64_t hash, beamc_slice key) {
@@ -68,10 +73,10 @@ beamc_entry *beamc__table_find(const beamc_table *t, uint64_t hash, beamc_slice 
         return NULL;
     }
     for (size_t i = hash & t->mask; t->slots[i] != 0; i = (i + 1) & t->mask) {
-        if ((t->slots[i] ^ hash) >> 32 != 0) {
+        if ((t->slots[i] ^ hash) >> BEAMC_TABLE_TAG_SHIFT != 0) {
             continue;
         }
-        beamc_entry *e = &t->entries[slot_index(t->slots[i])];
+        beamc_entry *e = entry_of(t->slots[i]);
         if (e->hash == hash && e->key_len == key.len &&
             (key.len == 0 || memcmp(e->key, key.ptr, key.len) == 0)) {
             return e;
@@ -80,80 +85,79 @@ beamc_entry *beamc__table_find(const beamc_table *t, uint64_t hash, beamc_slice 
     return NULL;
 }
 
-static void set_slot(beamc_table *t, uint64_t hash, size_t index) {
-    size_t i = hash & t->mask;
+static void set_slot(beamc_table *t, const beamc_entry *e) {
+    size_t i = e->hash & t->mask;
     while (t->slots[i] != 0) {
         i = (i + 1) & t->mask;
     }
-    t->slots[i] = slot_of(hash, index);
+    t->slots[i] = slot_of(e);
 }
 
 static void grow_slots(beamc_table *t) {
-    size_t slots = t->slots == NULL ? 16 : (t->mask + 1) * 2;
-    t->footprint += (slots - (t->slots == NULL ? 0 : t->mask + 1)) * sizeof *t->slots;
-    free(t->slots);
-    t->slots = beamc__calloc(slots, sizeof *t->slots);
-    t->mask = slots - 1;
-    for (size_t i = 0; i < t->count; i++) {
-        set_slot(t, t->entries[i].hash, i);
+    uint64_t *old = t->slots;
+    size_t old_count = old == NULL ? 0 : t->mask + 1;
+    size_t count = old == NULL ? 16 : old_count * 2;
+    t->footprint += (count - old_count) * sizeof *old;
+    t->slots = beamc__calloc(count, sizeof *t->slots);
+    t->mask = count - 1;
+    for (beamc_entry *e = t->first; e != NULL; e = e->next) {
+        set_slot(t, e);
     }
+    free(old);
 }
 
-static void grow_entries(beamc_table *t) {
-    size_t cap = t->cap == 0 ? 8 : t->cap + t->cap / 2;
-    t->footprint += (cap - t->cap) * sizeof *t->entries;
-    t->entries = beamc__realloc(t->entries, cap * sizeof *t->entries);
-    t->cap = cap;
-}
-
-beamc_entry *beamc__table_put(beamc_table *t, uint64_t hash, beamc_slice key) {
-    beamc_entry *found = beamc__table_find(t, hash, key);
-    if (found != NULL) {
-        return found;
-    }
-    if (t->count == t->cap) {
-        grow_entries(t);
+beamc_entry *beamc__table_put(beamc_table *t, uint64_t hash, beamc_slice key, size_t value_len) {
+    beamc_entry *e = beamc__table_find(t, hash, key);
+    if (e != NULL) {
+        return e;
     }
     if (t->slots == NULL || (t->count + 1) * 4 > (t->mask + 1) * 3) {
         grow_slots(t);
     }
-    unsigned char *copy = alloc(t, key.len);
+    size_t head = align8(sizeof *e + key.len);
+    size_t room = align8(value_len < 16 ? 16 : value_len);
+    e = alloc(t, head + sizeof(beamc_chunk) + room);
+    beamc_chunk *chunk = (beamc_chunk *)(void *)((unsigned char *)e + head);
+    chunk->next = NULL;
+    chunk->len = 0;
+    chunk->cap = (uint32_t)room;
+    e->next = NULL;
+    e->hash = hash;
+    e->timestamp = INT64_MIN;
+    e->first = e->last = chunk;
+    e->key_len = (uint32_t)key.len;
+    e->count = 0;
     if (key.len > 0) {
-        memcpy(copy, key.ptr, key.len);
+        memcpy(e->key, key.ptr, key.len);
     }
-    set_slot(t, hash, t->count);
-    beamc_entry *e = &t->entries[t->count++];
-    *e = (beamc_entry){.hash = hash, .key = copy, .key_len = (uint32_t)key.len};
+    set_slot(t, e);
+    if (t->last != NULL) {
+        t->last->next = e;
+    } else {
+        t->first = e;
+    }
+    t->last = e;
+    t->count++;
     return e;
 }
 
 /* Sizes of chunks behind the first are powers of two, header included. */
 static beamc_chunk *new_chunk(beamc_table *t, size_t size) {
     unsigned class = (unsigned)(63 - __builtin_clzll(size));
+    beamc_chunk *c;
     if (class < BEAMC_TABLE_CLASSES && t->free[class] != NULL) {
-        beamc_chunk *c = t->free[class];
+        c = t->free[class];
         t->free[class] = c->next;
-        c->next = NULL;
-        c->len = 0;
-        return c;
+    } else {
+        c = alloc(t, size);
+        c->cap = (uint32_t)(size - sizeof *c);
     }
-    beamc_chunk *c = alloc(t, size);
     c->next = NULL;
     c->len = 0;
-    c->cap = (uint32_t)(size - sizeof *c);
     return c;
 }
 
-static beamc_chunk *chunk_for(beamc_table *t, beamc_entry *e, size_t len) {
-    if (e->first == NULL) { /* just behind the key, in the same cache line if all is small */
-        size_t size = (sizeof(beamc_chunk) + (len < 16 ? 16 : len) + 7) & ~(size_t)7;
-        beamc_chunk *c = alloc(t, size);
-        c->next = NULL;
-        c->len = 0;
-        c->cap = (uint32_t)(size - sizeof *c);
-        e->first = e->last = c;
-        return c;
-    }
+static beamc_chunk *add_chunk(beamc_table *t, beamc_entry *e, size_t len) {
     size_t size = 64;
     size_t want = ((size_t)e->last->cap + sizeof(beamc_chunk)) * 2;
     want = want > LARGEST_CHUNK ? LARGEST_CHUNK : want;
@@ -170,8 +174,8 @@ static beamc_chunk *chunk_for(beamc_table *t, beamc_entry *e, size_t len) {
 
 void beamc__table_append(beamc_table *t, beamc_entry *e, beamc_slice value) {
     beamc_chunk *c = e->last;
-    if (c == NULL || c->cap - c->len < value.len) {
-        c = chunk_for(t, e, value.len);
+    if (__builtin_expect(c->cap - c->len < value.len, 0)) {
+        c = add_chunk(t, e, value.len);
     }
     if (value.len > 0) {
         memcpy(c->bytes + c->len, value.ptr, value.len);
@@ -200,9 +204,6 @@ void beamc__table_pack(beamc_table *t, beamc_entry *e) {
 }
 
 void beamc__table_clear(beamc_table *t, beamc_entry *e) {
-    if (e->first == NULL) {
-        return;
-    }
     for (beamc_chunk *c = e->first->next, *next; c != NULL; c = next) {
         next = c->next;
         size_t size = (size_t)c->cap + sizeof *c;

@@ -27,7 +27,8 @@ static void add(beamc_view *view, beamc_buf *scratch, beamc_slice window, beamc_
                 beamc_slice value) {
     put_key(scratch, window, key);
     beamc_slice k = beamc_buf_slice(scratch);
-    beamc__table_append(&view->table, beamc__table_put(&view->table, beamc_hash(k), k), value);
+    beamc__table_append(&view->table, beamc__table_put(&view->table, beamc_hash(k), k, value.len),
+                        value);
 }
 
 static beamc_status add_piece(beamc_view *view, const beamc_output_spec *from, beamc_slice bytes,
@@ -84,7 +85,7 @@ beamc_status beamc__view_add(beamc_view *view, const beamc_output_spec *from,
 
 /* All values of an entry. When nothing is added any more they are brought together once, and stay. */
 static beamc_slice values_of(beamc_view *view, beamc_entry *e, beamc_arena *arena) {
-    if (e == NULL || e->first == NULL) {
+    if (e == NULL) {
         return (beamc_slice){NULL, 0};
     }
     if (atomic_load(&view->watermark) == BEAMC_TIME_MAX) {
@@ -104,8 +105,7 @@ static beamc_slice values_of(beamc_view *view, beamc_entry *e, beamc_arena *aren
 static beamc_slice keys_of(beamc_view *view, beamc_slice window, bool values, beamc_arena *arena) {
     beamc_buf prefix = {0}, out = {0};
     put_key(&prefix, window, (beamc_slice){NULL, 0});
-    for (size_t i = 0; i < view->table.count; i++) {
-        const beamc_entry *e = &view->table.entries[i];
+    for (const beamc_entry *e = view->table.first; e != NULL; e = e->next) {
         if (e->key_len < prefix.len || memcmp(e->key, prefix.ptr, prefix.len) != 0) {
             continue;
         }
