@@ -173,13 +173,15 @@ IO_KIT void io_feed_rows(kit *k, const char *name, int64_t from, int64_t to) {
 
 /* The parts that a sink's DoFn emitted in the last bundle: copied behind @p out; the new count. */
 IO_KIT size_t io_take_parts(kit *k, beamc_part *out, size_t count) {
+    static beamc_arena *kept; /* as long as the test */
+    kept = kept != NULL ? kept : beamc_arena_new(0);
     beamc_windowed_value values[16];
     size_t n = kit_output(k, "parts_sink", &beamc__part_coder, &beamc_global_window, values, 16);
     for (size_t i = 0; i < n; i++) {
         const beamc_part *p = values[i].value.row;
         out[count] = *p;
-        out[count].table = beamc_slice_of(strndup(p->table.ptr, p->table.len), p->table.len);
-        out[count].name = beamc_slice_of(strndup(p->name.ptr, p->name.len), p->name.len);
+        out[count].table = beamc_str(beamc_arena_cstr(kept, p->table));
+        out[count].name = beamc_str(beamc_arena_cstr(kept, p->name));
         count++;
     }
     return count;
