@@ -86,18 +86,17 @@ static beamc_status offset_ms(beamc_tr *tr, const Google__Protobuf__Timestamp *t
 }
 
 static beamc_status unpack(beamc_tr *tr, const ProtobufCMessageDescriptor *type,
-                           ProtobufCBinaryData bytes, const void *out) {
-    ProtobufCMessage *message;
-    BEAMC_TRY_CTX(
-        tr->err,
-        beamc__proto_unpack_arena(type, beamc__tr_bytes(bytes), tr->arena, &message, tr->err),
-        "window function");
-    memcpy((void *)(uintptr_t)out, &message, sizeof message);
+                           ProtobufCBinaryData bytes, ProtobufCMessage **out) {
+    *out = NULL;
+    BEAMC_TRY_CTX(tr->err,
+                  beamc__proto_unpack_arena(type, beamc__tr_bytes(bytes), tr->arena, out, tr->err),
+                  "window function");
     return BEAMC_OK;
 }
 
 beamc_status beamc__tr_window_fn(beamc_tr *tr, const Pipe__FunctionSpec *spec,
                                  beamc_window_fn *out) {
+    ProtobufCMessage *message;
     *out = (beamc_window_fn){0};
     const char *urn = spec != NULL ? spec->urn : "";
     if (strcmp(urn, BEAMC_URN_GLOBAL_WINDOWS) == 0) {
@@ -105,23 +104,23 @@ beamc_status beamc__tr_window_fn(beamc_tr *tr, const Pipe__FunctionSpec *spec,
         return BEAMC_OK;
     }
     if (strcmp(urn, BEAMC_URN_FIXED_WINDOWS) == 0) {
-        const Pipe__FixedWindowsPayload *p;
-        BEAMC_TRY(unpack(tr, &pipe__fixed_windows_payload__descriptor, spec->payload, &p));
+        BEAMC_TRY(unpack(tr, &pipe__fixed_windows_payload__descriptor, spec->payload, &message));
+        const Pipe__FixedWindowsPayload *p = (const Pipe__FixedWindowsPayload *)message;
         out->kind = BEAMC_WINDOW_FIXED;
         BEAMC_TRY(positive_ms(tr, p->size, "fixed windows", &out->size_ms));
         return offset_ms(tr, p->offset, &out->offset_ms);
     }
     if (strcmp(urn, BEAMC_URN_SLIDING_WINDOWS) == 0) {
-        const Pipe__SlidingWindowsPayload *p;
-        BEAMC_TRY(unpack(tr, &pipe__sliding_windows_payload__descriptor, spec->payload, &p));
+        BEAMC_TRY(unpack(tr, &pipe__sliding_windows_payload__descriptor, spec->payload, &message));
+        const Pipe__SlidingWindowsPayload *p = (const Pipe__SlidingWindowsPayload *)message;
         out->kind = BEAMC_WINDOW_SLIDING;
         BEAMC_TRY(positive_ms(tr, p->size, "sliding windows", &out->size_ms));
         BEAMC_TRY(positive_ms(tr, p->period, "period of sliding windows", &out->period_ms));
         return offset_ms(tr, p->offset, &out->offset_ms);
     }
     if (strcmp(urn, BEAMC_URN_SESSION_WINDOWS) == 0) {
-        const Pipe__SessionWindowsPayload *p;
-        BEAMC_TRY(unpack(tr, &pipe__session_windows_payload__descriptor, spec->payload, &p));
+        BEAMC_TRY(unpack(tr, &pipe__session_windows_payload__descriptor, spec->payload, &message));
+        const Pipe__SessionWindowsPayload *p = (const Pipe__SessionWindowsPayload *)message;
         out->kind = BEAMC_WINDOW_SESSIONS;
         return positive_ms(tr, p->gap_size, "gap of session windows", &out->gap_ms);
     }

@@ -78,6 +78,51 @@ static kit_state *state_of(kit *k, const char *key, bool make) {
     return s;
 }
 
+/* The keys of a map are those of its cells that hold something: "map T id W K" in front of each. */
+static beamc_slice map_keys(kit *k, const char *name) {
+    const char *prefix = beamc_arena_printf(k->arena, "map%s", name + strlen("map_keys"));
+    beamc_buf b = {0};
+    for (size_t i = 0; i < k->state_count; i++) {
+        if (strncmp(k->states[i].key, prefix, strlen(prefix)) == 0 && k->states[i].bytes.len > 0) {
+            for (const char *hex = k->states[i].key + strlen(prefix); *hex != '\0'; hex += 2) {
+                unsigned byte;
+                cr_assert_eq(sscanf(hex, "%2x", &byte), 1);
+                beamc_buf_put_u8(&b, byte);
+            }
+        }
+    }
+    beamc_slice keys = beamc_arena_copy(k->arena, beamc_buf_slice(&b));
+    beamc_buf_free(&b);
+    return keys;
+}
+
+static void clear_map(kit *k, const char *name) {
+    const char *prefix = beamc_arena_printf(k->arena, "map%s", name + strlen("map_keys"));
+    for (size_t i = 0; i < k->state_count; i++) {
+        if (strncmp(k->states[i].key, prefix, strlen(prefix)) == 0) {
+            beamc_buf_clear(&k->states[i].bytes);
+        }
+    }
+}
+
+/* Of KV<varint, prefixed bytes> in a row. */
+static void clear_range(kit *k, const char *name, int64_t start, int64_t end) {
+    kit_state *s = state_of(k, name, true);
+    beamc_cursor in = beamc_cursor_of(beamc_buf_slice(&s->bytes));
+    beamc_buf kept = {0};
+    while (beamc_cursor_left(&in) > 0) {
+        uint64_t at;
+        beamc_slice value = {0};
+        cr_assert(beamc_get_varint(&in, &at) && beamc_get_prefixed(&in, &value));
+        if ((int64_t)at < start || (int64_t)at >= end) {
+            beamc_put_varint(&kept, at);
+            beamc_put_prefixed(&kept, value);
+        }
+    }
+    beamc_buf_free(&s->bytes);
+    s->bytes = kept;
+}
+
 static beamc_status io_get(beamc_bundle_io *io, const beamc_state_key *key,
                            beamc_slice continuation, beamc_arena *arena, beamc_slice *page,
                            beamc_slice *next, beamc_error *err) {
@@ -89,6 +134,9 @@ static beamc_status io_get(beamc_bundle_io *io, const beamc_state_key *key,
     }
     const kit_state *s = state_of(k, name, false);
     beamc_slice all = s != NULL ? beamc_buf_slice(&s->bytes) : (beamc_slice){0};
+    if (key->kind == BEAMC_STATE_KEY_MULTIMAP_KEYS_USER) {
+        all = map_keys(k, name);
+    }
     size_t at = 0;
     if (continuation.len > 0) {
         at = (size_t)strtoul(beamc_arena_cstr(k->arena, continuation), NULL, 10);
@@ -115,6 +163,13 @@ static beamc_status io_clear(beamc_bundle_io *io, const beamc_state_key *key, be
     (void)err;
     const char *name = key_text(k, key);
     beamc_buf_printf(&k->state_log, "clear %s\n", name);
+    if (key->kind == BEAMC_STATE_KEY_MULTIMAP_KEYS_USER) {
+        clear_map(k, name);
+    }
+    if (key->kind == BEAMC_STATE_KEY_ORDERED_LIST_USER) {
+        clear_range(k, name, key->range_start, key->range_end);
+        return BEAMC_OK;
+    }
     beamc_buf_clear(&state_of(k, name, true)->bytes);
     return BEAMC_OK;
 }
