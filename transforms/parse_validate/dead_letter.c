@@ -110,8 +110,8 @@ static beamc_slice cut(beamc_slice s, size_t max) {
     return s;
 }
 
-void dead_letter_fill(beamc_ctx *ctx, beamc_slice event_type, beamc_slice error,
-                      beamc_slice payload, uint64_t payload_size, beamc_dead_letter *out) {
+void beamc__dead_letter_fill(beamc_ctx *ctx, beamc_slice event_type, beamc_slice error,
+                             beamc_slice payload, uint64_t payload_size, beamc_dead_letter *out) {
     enum { OTHER_FIELDS = 4096, MAX_GROWTH = 6 };
     memset(out, 0, sizeof *out);
     out->event_type = event_type;

@@ -107,7 +107,7 @@ static const char *parse_zone(const char *p, size_t len, size_t at, event_instan
     return "has something other than Z or +HH:MM behind its time";
 }
 
-const char *event_time_parse(beamc_slice text, event_instant *out) {
+const char *beamc__event_time_parse(beamc_slice text, event_instant *out) {
     const char *p = text.ptr;
     int64_t days;
     const char *fault = parse_date(p, text.len, &days);
@@ -134,11 +134,11 @@ const char *event_time_parse(beamc_slice text, event_instant *out) {
     return NULL;
 }
 
-beamc_time event_instant_to_ms(event_instant t) {
+beamc_time beamc__event_instant_to_ms(event_instant t) {
     return t.seconds * 1000 + t.micros / 1000;
 }
 
-bool event_window_in_range(event_instant t, int64_t size_seconds) {
+bool beamc__event_window_in_range(event_instant t, int64_t size_seconds) {
     int64_t into = t.seconds % size_seconds;
     int64_t start = t.seconds - (into < 0 ? into + size_seconds : into);
     return start >= EVENT_FIRST_SECOND && start + size_seconds < EVENT_END_SECOND;
@@ -148,7 +148,7 @@ static bool is_space(char c) {
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-bool event_int_from_text(beamc_slice text, int64_t *out) {
+bool beamc__event_int_from_text(beamc_slice text, int64_t *out) {
     const char *p = text.ptr;
     const char *end = p + text.len;
     while (p < end && is_space(*p)) {
@@ -177,7 +177,7 @@ bool event_int_from_text(beamc_slice text, int64_t *out) {
     return p == end;
 }
 
-bool event_int_from_double(double number, int64_t *out) {
+bool beamc__event_int_from_double(double number, int64_t *out) {
     const double limit = 9007199254740992.0; /* 2^53: all whole numbers up to here are exact */
     if (!(number >= -limit && number <= limit) || number != floor(number)) {
         return false;

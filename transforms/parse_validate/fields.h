@@ -16,18 +16,18 @@ typedef struct event_instant {
 #define EVENT_END_SECOND INT64_C(253402300800)
 
 /* ISO 8601 / RFC 3339 as the contract has it; NULL when @p text is one, else what is wrong with it. */
-const char *event_time_parse(beamc_slice text, event_instant *out);
+const char *beamc__event_time_parse(beamc_slice text, event_instant *out);
 
 /* The model's precision: milliseconds, floored. */
-beamc_time event_instant_to_ms(event_instant t);
+beamc_time beamc__event_instant_to_ms(event_instant t);
 
 /* Whether the fixed window of @p size_seconds that holds @p t lies in years 0001 to 9999. */
-bool event_window_in_range(event_instant t, int64_t size_seconds);
+bool beamc__event_window_in_range(event_instant t, int64_t size_seconds);
 
 /* ASCII white space, one optional sign, digits, white space, within int64. */
-bool event_int_from_text(beamc_slice text, int64_t *out);
+bool beamc__event_int_from_text(beamc_slice text, int64_t *out);
 
 /* A number that was written with '.' or 'e': whole and at most 2^53 in magnitude. */
-bool event_int_from_double(double number, int64_t *out);
+bool beamc__event_int_from_double(double number, int64_t *out);
 
 #endif

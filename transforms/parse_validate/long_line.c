@@ -38,7 +38,7 @@ static beamc_status process(beamc_ctx *ctx, const beamc_elem *in) {
     beamc_slice error =
         beamc_format(ctx, "line is over 64 MiB (%llu bytes)", (unsigned long long)size);
     beamc_dead_letter *letter = beamc_new(ctx, beamc_dead_letter);
-    dead_letter_fill(ctx, me->event_type, error, in->kv->key.bytes, size, letter);
+    beamc__dead_letter_fill(ctx, me->event_type, error, in->kv->key.bytes, size, letter);
     return beamc_emit(ctx, 0, beamc_value_row(letter));
 }
 

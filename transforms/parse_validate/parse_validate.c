@@ -148,14 +148,14 @@ static bool read_time(beamc_ctx *ctx, const parser *p, const beamc_json_field *f
     if (f->kind != BEAMC_JSON_STRING) {
         return refuse_found(ctx, why, "event_time", "is not a string with an ISO 8601 time", f);
     }
-    const char *wrong = event_time_parse(f->text, &t);
-    if (wrong == NULL && !event_window_in_range(t, p->window_seconds)) {
+    const char *wrong = beamc__event_time_parse(f->text, &t);
+    if (wrong == NULL && !beamc__event_window_in_range(t, p->window_seconds)) {
         wrong = "falls in a window outside the years 0001 to 9999";
     }
     if (wrong != NULL) {
         return refuse_found(ctx, why, "event_time", wrong, f);
     }
-    *out = event_instant_to_ms(t);
+    *out = beamc__event_instant_to_ms(t);
     return true;
 }
 
@@ -179,12 +179,12 @@ static bool read_amount(beamc_ctx *ctx, const char *name, const beamc_json_field
         *out = f->i64;
         return true;
     case BEAMC_JSON_REAL:
-        if (event_int_from_double(f->f64, out)) {
+        if (beamc__event_int_from_double(f->f64, out)) {
             return true;
         }
         break;
     case BEAMC_JSON_STRING:
-        if (event_int_from_text(f->text, out)) {
+        if (beamc__event_int_from_text(f->text, out)) {
             return true;
         }
         break;
@@ -228,7 +228,7 @@ static beamc_status emit_invalid(beamc_ctx *ctx, parser *p, beamc_slice payload,
         beamc_format(ctx, "%s: %s %s%c", p->rules->event_type, why->field, why->kind, '\0');
     beamc_counter_add(beamc_counter(ctx, BEAMC_DEAD_LETTER_NAMESPACE, name.ptr), 1);
     beamc_dead_letter *letter = beamc_new(ctx, beamc_dead_letter);
-    dead_letter_fill(ctx, p->event_type, why->text, payload, payload.len, letter);
+    beamc__dead_letter_fill(ctx, p->event_type, why->text, payload, payload.len, letter);
     return beamc_emit(ctx, BEAMC_INVALID, beamc_value_row(letter));
 }
 

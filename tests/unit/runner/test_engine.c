@@ -304,8 +304,8 @@ Test(engine, after_four_attempts_it_is_over) {
     s->fail_with = BEAMC_UNAVAILABLE;
     outcome o = run_graph(&graph, stages, s, 1, (beamc_engine_config){0});
     cr_assert_eq(o.status, BEAMC_UNAVAILABLE);
-    cr_expect(strstr(o.err.message, "make: after 4 attempts: not now") != NULL,
-              "%s", o.err.message);
+    cr_expect(strstr(o.err.message, "make: after 4 attempts: not now") != NULL, "%s",
+              o.err.message);
     cr_expect_eq(s->groups, 0);
     free_seen(s);
 }

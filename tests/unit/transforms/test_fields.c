@@ -28,7 +28,7 @@ static const time_case good_times[] = {
 Test(event_fields, times_that_are_valid) {
     for (size_t i = 0; i < sizeof good_times / sizeof good_times[0]; i++) {
         event_instant t;
-        const char *wrong = event_time_parse(beamc_str(good_times[i].text), &t);
+        const char *wrong = beamc__event_time_parse(beamc_str(good_times[i].text), &t);
         cr_assert_null(wrong, "%s: %s", good_times[i].text, wrong);
         cr_assert_eq(t.seconds, good_times[i].seconds, "%s", good_times[i].text);
         cr_assert_eq(t.micros, good_times[i].micros, "%s", good_times[i].text);
@@ -64,8 +64,8 @@ Test(event_fields, times_that_are_not) {
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         event_instant t;
-        cr_assert_not_null(event_time_parse(beamc_str(bad[i]), &t), "\"%s\" is taken for a time",
-                           bad[i]);
+        cr_assert_not_null(beamc__event_time_parse(beamc_str(bad[i]), &t),
+                           "\"%s\" is taken for a time", bad[i]);
     }
 }
 
@@ -75,28 +75,28 @@ Test(event_fields, every_prefix_of_a_time_is_read_within_its_bounds) {
         char *copy = malloc(len + 1); /* exact size, so that a sanitizer sees a read behind it */
         memcpy(copy, text, len);
         event_instant t;
-        event_time_parse(beamc_slice_of(copy, len), &t);
+        beamc__event_time_parse(beamc_slice_of(copy, len), &t);
         free(copy);
     }
 }
 
 Test(event_fields, milliseconds_are_floored) {
-    cr_assert_eq(event_instant_to_ms((event_instant){-1, 999999}), -1);
-    cr_assert_eq(event_instant_to_ms((event_instant){1, 1999}), 1001);
+    cr_assert_eq(beamc__event_instant_to_ms((event_instant){-1, 999999}), -1);
+    cr_assert_eq(beamc__event_instant_to_ms((event_instant){1, 1999}), 1001);
 }
 
 Test(event_fields, windows_must_lie_in_the_years_of_a_timestamp) {
     event_instant last = {EVENT_END_SECOND - 1, 0};
-    cr_assert_not(event_window_in_range(last, 60), "its end is in year 10000");
-    cr_assert(event_window_in_range((event_instant){EVENT_END_SECOND - 61, 0}, 60));
-    cr_assert(event_window_in_range((event_instant){EVENT_FIRST_SECOND, 0}, 60));
-    cr_assert_not(event_window_in_range((event_instant){EVENT_FIRST_SECOND, 0}, 7 * 86400),
+    cr_assert_not(beamc__event_window_in_range(last, 60), "its end is in year 10000");
+    cr_assert(beamc__event_window_in_range((event_instant){EVENT_END_SECOND - 61, 0}, 60));
+    cr_assert(beamc__event_window_in_range((event_instant){EVENT_FIRST_SECOND, 0}, 60));
+    cr_assert_not(beamc__event_window_in_range((event_instant){EVENT_FIRST_SECOND, 0}, 7 * 86400),
                   "starts in year 0");
 }
 
 static void check_text(const char *text, bool valid, int64_t want) {
     int64_t n = 0;
-    bool got = event_int_from_text(beamc_str(text), &n);
+    bool got = beamc__event_int_from_text(beamc_str(text), &n);
     cr_assert_eq(got, valid, "\"%s\"", text);
     if (valid) {
         cr_assert_eq(n, want, "\"%s\" gives %lld", text, (long long)n);
@@ -128,10 +128,11 @@ Test(event_fields, whole_numbers_in_strings) {
 
 Test(event_fields, whole_numbers_written_as_reals) {
     int64_t n;
-    cr_assert(event_int_from_double(2.0, &n) && n == 2);
-    cr_assert(event_int_from_double(-0.0, &n) && n == 0);
-    cr_assert(event_int_from_double(9007199254740992.0, &n) && n == INT64_C(9007199254740992));
-    cr_assert_not(event_int_from_double(9007199254740994.0, &n));
-    cr_assert_not(event_int_from_double(2.7, &n));
-    cr_assert_not(event_int_from_double(1e300, &n));
+    cr_assert(beamc__event_int_from_double(2.0, &n) && n == 2);
+    cr_assert(beamc__event_int_from_double(-0.0, &n) && n == 0);
+    cr_assert(beamc__event_int_from_double(9007199254740992.0, &n) &&
+              n == INT64_C(9007199254740992));
+    cr_assert_not(beamc__event_int_from_double(9007199254740994.0, &n));
+    cr_assert_not(beamc__event_int_from_double(2.7, &n));
+    cr_assert_not(beamc__event_int_from_double(1e300, &n));
 }
