@@ -124,7 +124,7 @@ FNAPI_C := $(sort $(shell find $(FNAPI_DIRS) -name '*.c' 2>/dev/null))
 CORE_O := $(CORE_C:%.c=$(B)/%.o) $(CORE_CC:%.cc=$(B)/%.o) $(PB_O)
 FNAPI_O := $(FNAPI_C:%.c=$(B)/%.o)
 CORE_LIBS := -lprotobuf-c -ljansson -lsimdjson -lsqlite3 -lstdc++ -ldl -lm -pthread
-FNAPI_LIBS := -lgrpc -lgpr
+FNAPI_LIBS := -lgrpc -lgpr -lcrypto
 
 # One program for each tools/NAME.c, tools/NAME/*.c, examples/NAME.c and examples/NAME/*.c;
 # underscores in a tool's name become dashes.

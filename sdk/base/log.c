@@ -127,8 +127,7 @@ void beamc__log_format(const beamc_log_record *record, beamc_buf *out) {
     beamc_buf_put(out, l.text, l.len);
 }
 
-static void stderr_sink(void *arg, const beamc_log_record *record) {
-    (void)arg;
+void beamc__log_to_stderr(const beamc_log_record *record) {
     struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
     if (poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0) {
         atomic_fetch_add(&dropped, 1);
@@ -148,6 +147,11 @@ static void stderr_sink(void *arg, const beamc_log_record *record) {
     if (write(STDERR_FILENO, l.text, l.len) < 0) {
         atomic_fetch_add(&dropped, lost + 1);
     }
+}
+
+static void stderr_sink(void *arg, const beamc_log_record *record) {
+    (void)arg;
+    beamc__log_to_stderr(record);
 }
 
 /* --------------------------------------------------------------------------------- writing */

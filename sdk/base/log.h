@@ -15,6 +15,9 @@ void beamc__log_set_context(beamc_log_context_fn fn);
 bool beamc__log_level_of(const char *name, beamc_severity *out);
 const char *beamc__log_level_name(beamc_severity severity);
 
+/* The sink that is used unless another one is set. */
+void beamc__log_to_stderr(const beamc_log_record *record);
+
 /* Appends a record as one line, no line end: `12:00:01.123 WARN message name=value [transform]`. */
 void beamc__log_format(const beamc_log_record *record, beamc_buf *out);
 

@@ -78,6 +78,20 @@ beamc_options *beamc_options_new(const beamc_option *const *tables) {
     return o;
 }
 
+beamc_options *beamc__options_copy(const beamc_options *o) {
+    beamc_options *copy = beamc_options_new(NULL);
+    for (size_t i = 0; i < o->count; i++) {
+        const beamc_option_entry *from = &o->entries[i];
+        beamc_option_entry *e = from->unknown ? beamc__option_keep(copy, beamc_str(from->def->name))
+                                              : add_entry(copy, from->def);
+        e->source = from->source;
+        if (from->text != NULL) {
+            store(copy, e, beamc_str(from->text));
+        }
+    }
+    return copy;
+}
+
 void beamc_options_free(beamc_options *o) {
     if (o != NULL) {
         beamc_arena_free(o->arena);

@@ -45,4 +45,7 @@ beamc_status beamc__option_assign(beamc_options *o, beamc_option_entry *e,
 beamc_status beamc__dotenv_read(beamc_options *o, const char *path,
                                 beamc_error *err) BEAMC_MUST_USE;
 
+/* A set with the same options and values, for who adds to it. Tables are shared; they outlive both. */
+beamc_options *beamc__options_copy(const beamc_options *o);
+
 #endif

@@ -191,6 +191,9 @@ void beamc_plan_free(beamc_plan *plan);
 const beamc_port *beamc_plan_ports(const beamc_plan *plan, size_t *count);
 /* ProcessBundleDescriptor.id */
 const char *beamc_plan_id(const beamc_plan *plan);
+/* Id of the transform that the plan is in at this moment, "" in none. Any thread; also from the handler of
+ * a signal. */
+const char *beamc_plan_current_transform(const beamc_plan *plan);
 /* Endpoint of the state service, "" when none is named. */
 const char *beamc_plan_state_url(const beamc_plan *plan);
 

@@ -20,6 +20,12 @@ struct beamc_finalizers {
     beamc_time expire_ms;
 };
 
+static beamc_time wall_ms(void) {
+    struct timespec ts;
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (beamc_time)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
 void beamc__finalizers_add(beamc_finalizers **list, void (*callback)(void *arg), const void *arg,
                            size_t arg_size, beamc_time expire_ms) {
     if (*list == NULL) {
@@ -55,9 +61,7 @@ void beamc_finalizers_run(beamc_finalizers *list) {
     if (list == NULL) {
         return;
     }
-    struct timespec ts;
-    clock_gettime(CLOCK_REALTIME, &ts);
-    beamc_time now = (beamc_time)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+    beamc_time now = wall_ms();
     for (finalizer *f = list->first; f != NULL; f = f->next) {
         if (now <= f->expire_ms) {
             f->callback(f->arg);
@@ -77,6 +81,6 @@ beamc_status beamc_finalize(beamc_ctx *ctx, void (*callback)(void *arg), const v
         return BEAMC_FAIL(&plan->error, FAILED_PRECONDITION,
                           "beamc_finalize is for callbacks that run in a bundle");
     }
-    beamc__finalizers_add(&plan->finalizers, callback, arg, arg_size, expire_ms);
+    beamc__finalizers_add(&plan->finalizers, callback, arg, arg_size, wall_ms() + expire_ms);
     return BEAMC_OK;
 }

@@ -165,6 +165,17 @@ const char *beamc_plan_id(const beamc_plan *plan) {
     return plan->id;
 }
 
+const char *beamc_plan_current_transform(const beamc_plan *plan) {
+    const beamc_exec_state *at = atomic_load_explicit(&plan->at, memory_order_relaxed);
+    for (size_t i = 0; at != NULL && i < plan->unit_count; i++) {
+        const beamc_unit *unit = plan->units[i];
+        if (at == &unit->in_start || at == &unit->in_process || at == &unit->in_finish) {
+            return unit->id;
+        }
+    }
+    return "";
+}
+
 const char *beamc_plan_state_url(const beamc_plan *plan) {
     return plan->state_url;
 }
