@@ -295,7 +295,8 @@ beamc_time beamc_processing_time(const beamc_ctx *ctx);
 /* --------------------------------------------------------------------------------- finalization */
 
 /** Calls @p callback with a copy of @p arg once the runner has committed the bundle; it may never be
- *  called, and not when @p expire_ms milliseconds have passed. On any thread; the DoFn instance may be gone. */
+ *  called, and not when @p expire_ms milliseconds have passed since this call. On any thread; the DoFn
+ *  instance may be gone. */
 beamc_status beamc_finalize(beamc_ctx *ctx, void (*callback)(void *arg), const void *arg,
                             size_t arg_size, int64_t expire_ms) BEAMC_MUST_USE;
 
