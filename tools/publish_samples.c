@@ -1,6 +1,7 @@
 /* publish_samples.c: writes made-up e-commerce events into a folder: clicks.jsonl, transactions.jsonl and
  * stock.jsonl, the input of beamc-run --input_clicks=... Equal options give equal files. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,6 +173,7 @@ int main(int argc, char **argv) {
     beamc_options *o = beamc_options_new(tables);
     beamc_error err = {0};
     int code;
+    signal(SIGXFSZ, SIG_IGN); /* a file over its limit is an error of the write */
     if (beamc_options_parse(o, argc, argv, NULL, false, &err) != BEAMC_OK) {
         fprintf(stderr, "publish-samples: %s\n", err.message);
         code = BEAMC_EXIT_USAGE;
