@@ -269,8 +269,12 @@ static beamc_status fetch_manifest(beamc_harness *h, beamc_rpc_channel *channel,
     Job__GetManifestRequest ask = JOB__GET_MANIFEST_REQUEST__INIT;
     ask.retrieval_token = token;
     ProtobufCMessage *m;
-    BEAMC_TRY(call(h, channel, LEGACY "GetManifest", &ask.base,
-                   &job__get_manifest_response__descriptor, &m, err));
+    beamc_status status = call(h, channel, LEGACY "GetManifest", &ask.base,
+                               &job__get_manifest_response__descriptor, &m, err);
+    if (status == BEAMC_UNIMPLEMENTED) {
+        return BEAMC_OK; /* Flink gives every job a token, and serves no manifest where nothing was staged */
+    }
+    BEAMC_TRY(status);
     const Job__Manifest *manifest = ((const Job__GetManifestResponse *)m)->manifest;
     for (size_t i = 0; manifest != NULL && i < manifest->n_artifact; i++) {
         const Job__ArtifactMetadata *a = manifest->artifact[i];
