@@ -89,7 +89,7 @@ static void set_defaults(beamc_engine_config *c) {
     c->job_id = c->job_id != NULL ? c->job_id : "local";
     c->bundle_bytes = c->bundle_bytes > 0 ? c->bundle_bytes : 8u << 20;
     c->queue_bytes = c->queue_bytes > 0 ? c->queue_bytes : 64u << 20;
-    c->compact_bytes = c->compact_bytes > 0 ? c->compact_bytes : 16u << 20;
+    c->compact_bytes = c->compact_bytes > 0 ? c->compact_bytes : 1u << 20;
     c->max_attempts = c->max_attempts > 0 ? c->max_attempts : 4;
     c->backoff_ms = c->backoff_ms > 0 ? c->backoff_ms : 250;
 }
@@ -134,14 +134,18 @@ beamc_status beamc__engine_new(const beamc_engine_graph *graph, const beamc_engi
     return BEAMC_OK;
 }
 
+static void free_list(beamc_runnable *list) {
+    while (list != NULL) {
+        beamc_runnable *next = list->next;
+        beamc__runnable_free(list);
+        list = next;
+    }
+}
+
 static void free_node(beamc_node *n) {
     beamc__queue_free(&n->queue);
     beamc__pieces_free(&n->delayed);
-    while (n->pool.idle != NULL) {
-        beamc_runnable *next = n->pool.idle->next;
-        beamc__runnable_free(n->pool.idle);
-        n->pool.idle = next;
-    }
+    free_list(n->pool.idle);
     beamc__group_free(n->group);
     beamc__keyed_free(n->keyed);
     free(n->producers);
@@ -233,6 +237,23 @@ static bool is_cancelled(beamc_engine *e) {
     return atomic_load(&e->cancelled);
 }
 
+/* The instances of stages that are done: their memory is wanted by those to come. */
+static beamc_runnable *take_idle(beamc_engine *e) {
+    beamc_runnable *list = NULL;
+    for (size_t i = 0; i < e->graph->node_count; i++) {
+        beamc_node *n = &e->nodes[i];
+        beamc_pool *pool = n->group != NULL ? &n->group->compaction : &n->pool;
+        bool over = n->done || (n->group != NULL && n->input == BEAMC_TIME_MAX);
+        while (over && pool->idle != NULL) {
+            beamc_runnable *on = pool->idle;
+            pool->idle = on->next;
+            on->next = list;
+            list = on;
+        }
+    }
+    return list;
+}
+
 static void *work(void *arg) {
     beamc_thread *t = arg;
     beamc_engine *e = t->engine;
@@ -248,8 +269,10 @@ static void *work(void *arg) {
         beamc_time until;
         beamc_task task = beamc__schedule_pick(e, &until);
         if (task.kind != BEAMC_TASK_NONE) {
+            beamc_runnable *idle = take_idle(e);
             e->running++;
             pthread_mutex_unlock(&e->mu);
+            free_list(idle);
             run_task(t, &task);
             pthread_mutex_lock(&e->mu);
             e->running--;

@@ -136,7 +136,7 @@ static beamc_task pick_compaction(beamc_engine *e, beamc_node *n) {
     for (unsigned i = 0; i < n->group->shard_count; i++) {
         beamc_shard *s = &n->group->shards[i];
         size_t values = atomic_load_explicit(&s->value_bytes, memory_order_relaxed);
-        if (!s->busy && values > n->group->compact_bytes + atomic_load(&s->footprint) / 4) {
+        if (!s->busy && values > n->group->compact_bytes + atomic_load(&s->footprint) / 32) {
             begin_shard(s);
             task.kind = BEAMC_TASK_COMPACT;
             task.shard = i;

@@ -158,7 +158,7 @@ static beamc_chunk *new_chunk(beamc_table *t, size_t size) {
 }
 
 static beamc_chunk *add_chunk(beamc_table *t, beamc_entry *e, size_t len) {
-    size_t size = 64;
+    size_t size = 32;
     size_t want = ((size_t)e->last->cap + sizeof(beamc_chunk)) * 2;
     want = want > LARGEST_CHUNK ? LARGEST_CHUNK : want;
     want = want < len + sizeof(beamc_chunk) ? len + sizeof(beamc_chunk) : want;
