@@ -67,9 +67,11 @@ typedef struct beamc_state_key {
 /* Nested-encoded elements (or timers) for one port. */
 typedef struct beamc_input_block {
     uint32_t port;
-    bool is_last;     /* nothing more comes for this port */
-    beamc_slice data; /* whole elements only; borrowed until the next recv.
-                         Nothing is promised behind its end */
+    bool is_last; /* nothing more comes for this port */
+    beamc_slice
+        data; /* borrowed until the next recv. Nothing is promised behind its end. An element
+                         may be cut by it and go on in the port's next block; one in many small
+                         blocks is slow */
 } beamc_input_block;
 
 typedef struct beamc_bundle_io beamc_bundle_io;

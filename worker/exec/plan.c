@@ -67,7 +67,7 @@ uint32_t beamc__plan_add_port(beamc_plan *plan, beamc_port port) {
             beamc__realloc(plan->port_nodes, plan->port_cap * sizeof *plan->port_nodes);
     }
     plan->ports[plan->port_count] = port;
-    plan->port_nodes[plan->port_count] = (beamc_port_node){NULL, NULL, 0, false};
+    plan->port_nodes[plan->port_count] = (beamc_port_node){.source = NULL};
     return (uint32_t)plan->port_count++;
 }
 
@@ -148,6 +148,9 @@ void beamc_plan_free(beamc_plan *plan) {
     beamc_arena_free(plan->arena);
     beamc_buf_free(&plan->measure);
     pthread_mutex_destroy(&plan->mu);
+    for (size_t i = 0; i < plan->port_count; i++) {
+        beamc_buf_free(&plan->port_nodes[i].cut);
+    }
     free(plan->residuals);
     free(plan->units);
     free(plan->pcols);
@@ -231,6 +234,39 @@ static beamc_status call_unit(beamc_unit *unit, unit_call call, beamc_exec_state
     return plan->failed; /* also what user code did not pass on */
 }
 
+/* An element may go on in the next block (Elements.Data says nothing of whole elements). Nobody sends it
+ * so, which is why what cannot be decoded waits for more without asking what is wrong with it. */
+enum { CUT_MAX_BYTES = 512 << 20, CUT_CHEAP_BYTES = 1 << 20 };
+
+static beamc_status read_port(beamc_port_node *node, beamc_slice *data, bool is_last) {
+    return node->source != NULL ? beamc__source_read(node->source, data, is_last)
+                                : beamc__timers_read(node->timers, node->family, data, is_last);
+}
+
+static beamc_status read_joined(beamc_port_node *node, beamc_slice data, bool is_last) {
+    beamc_buf *cut = &node->cut;
+    if (cut->len > 0) {
+        beamc_buf_put_slice(cut, data);
+        bool grew_little =
+            cut->len > CUT_CHEAP_BYTES && cut->len - node->cut_tried < node->cut_tried / 8;
+        if (grew_little && !is_last) {
+            return BEAMC_OK;
+        }
+        data = beamc_buf_slice(cut);
+    }
+    BEAMC_TRY(read_port(node, &data, is_last || data.len > CUT_MAX_BYTES));
+    if (cut->len > 0) {
+        if (data.len > 0) {
+            memmove(cut->ptr, data.ptr, data.len);
+        }
+        cut->len = data.len;
+    } else if (data.len > 0) {
+        beamc_buf_put_slice(cut, data);
+    }
+    node->cut_tried = cut->len;
+    return BEAMC_OK;
+}
+
 static beamc_status take_block(beamc_plan *plan, const beamc_input_block *block) {
     if (block->port >= plan->port_count || plan->ports[block->port].kind == BEAMC_PORT_SINK) {
         return BEAMC_FAIL(&plan->error, INVALID_ARGUMENT, "input for port %u, which takes none",
@@ -243,11 +279,7 @@ static beamc_status take_block(beamc_plan *plan, const beamc_input_block *block)
                           "input for transform %s behind the end of its stream",
                           port->transform_id);
     }
-    if (node->source != NULL) {
-        BEAMC_TRY(beamc__source_read(node->source, block->data));
-    } else {
-        BEAMC_TRY(beamc__timers_read(node->timers, node->family, block->data));
-    }
+    BEAMC_TRY(read_joined(node, block->data, block->is_last));
     node->ended = block->is_last;
     return BEAMC_OK;
 }
@@ -295,6 +327,7 @@ static void begin(beamc_plan *plan, const beamc_bundle_request *request, beamc_b
     pthread_mutex_lock(&plan->mu);
     for (size_t i = 0; i < plan->port_count; i++) {
         plan->port_nodes[i].ended = false;
+        beamc_buf_clear(&plan->port_nodes[i].cut);
         if (plan->port_nodes[i].source != NULL) {
             beamc__source_reset(plan->port_nodes[i].source);
         }

@@ -22,7 +22,9 @@ typedef struct beamc_port_node {
     struct beamc_source *source; /* SOURCE */
     struct beamc_timers *timers; /* TIMER, with the index of the family there */
     unsigned family;
-    bool ended; /* is_last was seen in this bundle */
+    bool ended;       /* is_last was seen in this bundle */
+    beamc_buf cut;    /* the beginning of an element that the last block cut */
+    size_t cut_tried; /* its length when that was last tried to be decoded */
 } beamc_port_node;
 
 struct beamc_plan {

@@ -43,40 +43,61 @@ static bool claim(beamc_source *s, int64_t i) {
     return ours;
 }
 
-static beamc_status read_element(beamc_source *s, beamc_cursor *in) {
+static beamc_status decode_element(beamc_source *s, beamc_cursor *in, beamc_wv *wv) {
     beamc_plan *plan = s->unit.plan;
-    beamc_wv wv;
     if (s->fixed != NULL) {
-        wv = *s->fixed;
+        *wv = *s->fixed;
     } else {
         BEAMC_TRY_CTX(
             &plan->error,
-            beamc__windowed_decode_head(s->window_coder, in, &plan->scratch, &wv, &plan->error),
+            beamc__windowed_decode_head(s->window_coder, in, &plan->scratch, wv, &plan->error),
             "windowed value");
     }
-    BEAMC_TRY(beamc__decode(s->value_coder, in, true, &plan->scratch, &wv.value, &plan->error));
-    return beamc_push(s->out, &wv);
+    return beamc__decode(s->value_coder, in, true, &plan->scratch, &wv->value, &plan->error);
 }
 
-beamc_status beamc__source_read(beamc_source *s, beamc_slice data) {
+/* What comes of element @p i when it cannot be decoded. OK: it belongs to somebody else, so the rest of
+ * the block does not matter. */
+static beamc_status refuse(beamc_source *s, int64_t i, beamc_status status) {
+    beamc_error why = s->unit.plan->error;
+    if (!claim(s, i)) {
+        return BEAMC_OK;
+    }
+    s->unit.plan->error = why;
+    return beamc__plan_fail(s->unit.plan, s->unit.id, i + 1, status);
+}
+
+beamc_status beamc__source_read(beamc_source *s, beamc_slice *data, bool is_last) {
     beamc_plan *plan = s->unit.plan;
-    beamc_cursor in = beamc_cursor_of(data);
+    beamc_cursor in = beamc_cursor_of(*data);
+    size_t size = data->len;
     int64_t i = atomic_load_explicit(&s->index, memory_order_relaxed);
+    *data = (beamc_slice){NULL, 0};
     while (beamc_cursor_left(&in) > 0) {
+        const unsigned char *start = in.p;
+        beamc_wv wv;
+        beamc_scratch_mark mark = beamc__scratch_mark(&plan->scratch);
+        beamc_status status = decode_element(s, &in, &wv);
+        if (__builtin_expect(status == BEAMC_OK && in.p == start, 0)) {
+            status = BEAMC_FAIL(&plan->error, INVALID_ARGUMENT,
+                                "an element of no bytes, in a block of %zu bytes", size);
+        }
+        if (__builtin_expect(status != BEAMC_OK, 0)) {
+            beamc__scratch_rewind(&plan->scratch, mark);
+            if (is_last) {
+                return refuse(s, i + 1, status);
+            }
+            *data = beamc_slice_of(start, (size_t)(in.end - start));
+            return BEAMC_OK;
+        }
         if (!claim(s, ++i)) {
+            beamc__scratch_rewind(&plan->scratch, mark);
             return BEAMC_OK; /* the rest of the stream was split off */
         }
-        const unsigned char *start = in.p;
-        beamc_scratch_mark mark = beamc__scratch_mark(&plan->scratch);
-        beamc_status status = read_element(s, &in);
+        status = beamc_push(s->out, &wv);
         beamc__scratch_rewind(&plan->scratch, mark);
         if (__builtin_expect(status != BEAMC_OK, 0)) {
             return beamc__plan_fail(plan, s->unit.id, i + 1, status);
-        }
-        if (__builtin_expect(in.p == start, 0)) {
-            BEAMC_FAIL(&plan->error, INVALID_ARGUMENT,
-                       "an element of no bytes, in a block of %zu bytes", data.len);
-            return beamc__plan_fail(plan, s->unit.id, i + 1, BEAMC_INVALID_ARGUMENT);
         }
     }
     return BEAMC_OK;

@@ -26,7 +26,9 @@ beamc_source *beamc__source_new(beamc_plan *plan, const char *id, const char *ur
                                 const beamc_coder *coder, beamc_pcol *out);
 /* Call it with plan->mu held. */
 void beamc__source_reset(beamc_source *source);
-beamc_status beamc__source_read(beamc_source *source, beamc_slice data);
+/* Reads the elements of *data. Unless @p is_last, what is left in *data then is the beginning of an element
+ * that is cut. */
+beamc_status beamc__source_read(beamc_source *source, beamc_slice *data, bool is_last);
 
 /* split.c: the pure part. Where to split a stream of elements.
  * @p progress of the element at @p index, 1.0 when none was begun. */

@@ -124,40 +124,55 @@ static beamc_status fire_in(beamc_timers *t, unsigned family, const beamc_timer_
     return status == BEAMC_OK ? ctx->plan->failed : status;
 }
 
-static beamc_status fire(beamc_timers *t, unsigned family, beamc_cursor *in) {
-    beamc_plan *plan = t->pardo->unit.plan;
-    beamc_value v;
-    BEAMC_TRY(beamc__decode(t->families[family].coder, in, true, &plan->scratch, &v, &plan->error));
-    if (v.timer->clear) {
-        return BEAMC_OK;
-    }
-    for (size_t i = 0; i < v.timer->window_count; i++) {
-        BEAMC_TRY(fire_in(t, family, v.timer, &v.timer->windows[i]));
+static beamc_status fire(beamc_timers *t, unsigned family, const beamc_timer_value *fired) {
+    for (size_t i = 0; i < fired->window_count && !fired->clear; i++) {
+        BEAMC_TRY(fire_in(t, family, fired, &fired->windows[i]));
     }
     return BEAMC_OK;
 }
 
-beamc_status beamc__timers_read(beamc_timers *t, unsigned family, beamc_slice data) {
-    beamc_unit *unit = &t->pardo->unit;
-    beamc_plan *plan = unit->plan;
-    beamc_cursor in = beamc_cursor_of(data);
-    atomic_store_explicit(&plan->at, &unit->in_process, memory_order_relaxed);
+static beamc_status fail_family(beamc_timers *t, unsigned family, beamc_status status) {
+    beamc_plan *plan = t->pardo->unit.plan;
+    if (plan->failed == BEAMC_OK) {
+        beamc_error_prepend(&plan->error, "timer family %s", t->families[family].id);
+    }
+    return beamc__plan_fail(plan, t->pardo->unit.id, 0, status);
+}
+
+static beamc_status read_timers(beamc_timers *t, unsigned family, beamc_slice *data, bool is_last) {
+    beamc_plan *plan = t->pardo->unit.plan;
+    beamc_cursor in = beamc_cursor_of(*data);
+    *data = (beamc_slice){NULL, 0};
     while (beamc_cursor_left(&in) > 0) {
         const unsigned char *start = in.p;
+        beamc_value v;
         beamc_scratch_mark mark = beamc__scratch_mark(&plan->scratch);
-        beamc_status status = fire(t, family, &in);
-        beamc__scratch_rewind(&plan->scratch, mark);
+        beamc_status status =
+            beamc__decode(t->families[family].coder, &in, true, &plan->scratch, &v, &plan->error);
+        bool is_cut = status != BEAMC_OK && !is_last;
         if (status == BEAMC_OK && in.p == start) {
             status = BEAMC_FAIL(&plan->error, INVALID_ARGUMENT, "a timer of no bytes");
         }
+        if (status == BEAMC_OK) {
+            status = fire(t, family, v.timer);
+        }
+        beamc__scratch_rewind(&plan->scratch, mark);
+        if (is_cut) {
+            *data = beamc_slice_of(start, (size_t)(in.end - start));
+            return BEAMC_OK;
+        }
         if (status != BEAMC_OK) {
-            if (plan->failed == BEAMC_OK) {
-                beamc_error_prepend(&plan->error, "timer family %s", t->families[family].id);
-            }
-            return beamc__plan_fail(plan, unit->id, 0, status);
+            return fail_family(t, family, status);
         }
     }
-    atomic_store_explicit(&plan->at, NULL, memory_order_relaxed);
+    return BEAMC_OK;
+}
+
+beamc_status beamc__timers_read(beamc_timers *t, unsigned family, beamc_slice *data, bool is_last) {
+    beamc_unit *unit = &t->pardo->unit;
+    atomic_store_explicit(&unit->plan->at, &unit->in_process, memory_order_relaxed);
+    BEAMC_TRY(read_timers(t, family, data, is_last));
+    atomic_store_explicit(&unit->plan->at, NULL, memory_order_relaxed);
     return BEAMC_OK;
 }
 

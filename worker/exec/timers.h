@@ -34,7 +34,9 @@ void beamc__timers_free(beamc_timers *timers);
 beamc_status beamc__timers_add_family(beamc_timers *timers, const beamc_timer_family *family,
                                       const char *url);
 /* Fires the timers of a block. */
-beamc_status beamc__timers_read(beamc_timers *timers, unsigned family, beamc_slice data);
+/* @p data, @p is_last: as for beamc__source_read. */
+beamc_status beamc__timers_read(beamc_timers *timers, unsigned family, beamc_slice *data,
+                                bool is_last);
 /* Writes all that were set to their ports. */
 beamc_status beamc__timers_flush(beamc_timers *timers);
 void beamc__timers_drop(beamc_timers *timers);

@@ -221,6 +221,29 @@ Test(exec_pardo, damaged_input) {
     kit_free(k);
 }
 
+/* Elements.Data may end inside of an element; the next one goes on with it. */
+Test(exec_pardo, elements_cut_by_blocks) {
+    kit *k = two_outputs();
+    kit_feed(k, "src", &beamc_string, &beamc_global_window, lines, 2);
+    beamc_slice whole = k->blocks[0].data;
+    uint32_t port = k->blocks[0].port;
+    for (size_t piece = 1; piece <= whole.len; piece++) {
+        k->block_count = 0;
+        for (size_t at = 0; at < whole.len; at += piece) {
+            size_t n = whole.len - at < piece ? whole.len - at : piece;
+            kit_feed_bytes(k, port, beamc_slice_of(whole.ptr + at, n), false);
+        }
+        kit_run(k);
+        cr_assert_str_eq(kit_text(k, "long_sink", &beamc_kv_str_i64, &beamc_global_window),
+                         "bee:3 @13\ncat:3 @23\ndoom:4 @24\n");
+        cr_assert_eq(beamc_plan_read_index(k->plan, port), 1);
+    }
+    /* What was cut in a bundle that ends there does not reach into the next one. */
+    kit_feed_bytes(k, port, beamc_slice_of(whole.ptr, whole.len - 1), false);
+    cr_assert_eq(kit_try_run(k), BEAMC_INVALID_ARGUMENT);
+    kit_free(k);
+}
+
 Test(exec_pardo, an_ignored_failure_still_fails_the_bundle) {
     kit *k = kit_new(&program);
     calls[0] = '\0';
