@@ -73,7 +73,7 @@ int main(void) {
     beamc_error err = {0};
     void *worker = NULL, *submit = NULL;
     int status = beamc__fnapi_load(&worker, &submit, &err);
-    printf("%s\n", status == 0 || strstr(err.message, "no worker or no job client") ? "loaded" : err.message);
+    printf("%s\n", status == 0 ? "loaded" : err.message);
     char line[4096];
     FILE *maps = fopen("/proc/self/maps", "r");
     while (maps && fgets(line, sizeof line, maps)) {
