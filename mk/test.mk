@@ -59,7 +59,7 @@ $(TEST_PROGRAMS): %: %.o $(B)/libbeamc-fnapi.a $(B)/libbeamc.a
 	$(Q)$(CC) $(CFLAGS_ALL) $< $(B)/libbeamc-fnapi.a $(B)/libbeamc.a -o $@ -Wl,--as-needed $(FNAPI_LIBS) $(CORE_LIBS)
 
 # --- the test runs --------------------------------------------------------------------------------
-build-tests: all $(B)/unit $(FUZZ_REPLAY) $(TEST_PROGRAMS)
+build-tests: all build-interop $(B)/unit $(FUZZ_REPLAY) $(TEST_PROGRAMS)
 
 test: ## install what is missing, build, run the tests; T=name for some of them
 	@scripts/install-deps build test

@@ -20,7 +20,7 @@
 #include "submit/submit.h"
 #include "worker/harness/pool.h"
 
-enum { CONNECT_MS = 30000, PREPARE_MS = 120000 };
+enum { CONNECT_MS = 15000, PREPARE_MS = 120000 };
 
 typedef struct submission {
     const beamc_program *program;

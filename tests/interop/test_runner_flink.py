@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# tests/run: timeout=900 full
+# tests/run: timeout=900
 """Our programs on Flink."""
 import lib
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# tests/run: timeout=300 full
+# tests/run: timeout=300
 """The pipelines of the runner tests on our own local runner, against results computed in Python."""
 import lib
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# tests/run: timeout=600 full
+# tests/run: timeout=600
 """Our programs on Python's local job service."""
 import lib
 

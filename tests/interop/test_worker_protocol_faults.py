@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# tests/run: timeout=1800 full sanitizers
+# tests/run: timeout=1800 sanitizers
 """Our worker against the scripted runner: what is wrong, broken, hostile or gone. Never a hang, a crash, a wrong result."""
 import lib
 

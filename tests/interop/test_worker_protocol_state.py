@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# tests/run: timeout=1800 full sanitizers
+# tests/run: timeout=1800 sanitizers
 """Our worker against the scripted runner: side inputs, user state, cache tokens, timers, finalization."""
 import lib
 
