@@ -127,6 +127,15 @@ beamc_status beamc__tr_window_fn(beamc_tr *tr, const Pipe__FunctionSpec *spec,
 beamc_status beamc__tr_port(beamc_tr *tr, const beamc_tr_node *node, const char **url,
                             const beamc_coder **coder);
 
+/* translate_simple.c */
+beamc_status beamc__tr_build_source(beamc_tr *tr, beamc_tr_node *node);
+beamc_status beamc__tr_build_sink(beamc_tr *tr, beamc_tr_node *node);
+beamc_status beamc__tr_build_flatten(beamc_tr *tr, beamc_tr_node *node);
+beamc_status beamc__tr_build_window_into(beamc_tr *tr, beamc_tr_node *node);
+beamc_status beamc__tr_build_map_windows(beamc_tr *tr, beamc_tr_node *node);
+beamc_status beamc__tr_build_merge_windows(beamc_tr *tr, beamc_tr_node *node);
+beamc_status beamc__tr_build_to_string(beamc_tr *tr, beamc_tr_node *node);
+
 /* translate_pardo.c */
 beamc_status beamc__tr_prepare_pardo(beamc_tr *tr, beamc_tr_node *node);
 beamc_status beamc__tr_build_pardo(beamc_tr *tr, beamc_tr_node *node);

@@ -32,6 +32,21 @@ static beamc_status find_main_input(beamc_tr *tr, beamc_tr_node *node) {
     return BEAMC_OK;
 }
 
+/* A payload may replace the coders of a generic function only: others give what their table says. */
+static beamc_status check_outputs(beamc_tr *tr, const beamc_tr_node *node) {
+    for (size_t i = 0; i < node->decoded.output_count; i++) {
+        const beamc_coder *own = node->fn->outputs[i].coder;
+        if (own != NULL && !beamc__coder_same_memory(own, node->decoded.outputs[i])) {
+            return BEAMC_FAIL(
+                tr->err, INVALID_ARGUMENT,
+                "output %s of DoFn %s has another coder in this job than in the DoFn's "
+                "table",
+                node->fn->outputs[i].name, node->fn->urn);
+        }
+    }
+    return BEAMC_OK;
+}
+
 beamc_status beamc__tr_read_pardo(beamc_tr *tr, beamc_tr_node *node) {
     ProtobufCMessage *message;
     BEAMC_TRY_CTX(tr->err,
@@ -51,6 +66,7 @@ beamc_status beamc__tr_read_pardo(beamc_tr *tr, beamc_tr_node *node) {
                       beamc__payload_decode_dofn(node->fn, payload, &tr->rows, tr->arena,
                                                  &node->decoded, tr->err),
                       "DoFn %s", spec->urn);
+        BEAMC_TRY(check_outputs(tr, node));
     } else {
         node->combiner = beamc__library_combiner(tr->env->library, urn);
         if (node->combiner == NULL) {
