@@ -28,9 +28,25 @@ static bool is_terminal(Job__JobState__Enum state) {
            state == JOB__JOB_STATE__ENUM__DRAINED;
 }
 
+/* A stack trace is for the terminal, its last line for the verdict: there Python says what was wrong. */
+static void take_error(follower *f, const char *text) {
+    size_t len = strlen(text);
+    while (len > 0 && text[len - 1] == '\n') {
+        len--;
+    }
+    const char *last = text + len;
+    while (last > text && last[-1] != '\n') {
+        last--;
+    }
+    if (last > text) {
+        fprintf(stderr, "job: %.*s\n", (int)(len < 1 << 20 ? len : 1 << 20), text);
+    }
+    snprintf(f->error_text, sizeof f->error_text, "%.*s", (int)(text + len - last), last);
+}
+
 static void take_message(follower *f, const Job__JobMessage *message) {
     if (message->importance >= JOB__JOB_MESSAGE__MESSAGE_IMPORTANCE__JOB_MESSAGE_ERROR) {
-        snprintf(f->error_text, sizeof f->error_text, "%s", message->message_text);
+        take_error(f, message->message_text);
     } else if (message->importance >= JOB__JOB_MESSAGE__MESSAGE_IMPORTANCE__JOB_MESSAGE_BASIC) {
         fprintf(stderr, "job: %s\n", message->message_text);
     } else {
