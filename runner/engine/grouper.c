@@ -10,9 +10,7 @@ beamc_status beamc__grouper_new(const beamc_node_spec *node, bool bounded, beamc
         *out = beamc__grouper_simple_new(node);
         return BEAMC_OK;
     }
-    return BEAMC_FAIL(err, UNIMPLEMENTED,
-                      "transform %s: this trigger, or merging windows, on the local runner",
-                      node->name);
+    return beamc__grouper_general_new(node, out, err);
 }
 
 void beamc__group_put_head(beamc_buf *out, const beamc_coder *window_coder, beamc_time timestamp,

@@ -12,20 +12,37 @@
  * Protocol
  *   add            elements of a committed bundle, each in exactly one window (the engine explodes).
  *                  The grouper drops and counts what is too late: max timestamp of the window +
- *                  allowed lateness < time->watermark.
+ *                  allowed lateness < time->watermark, or its trigger has finished.
  *   advance        watermark or clock moved, or elements were added: decide what is ready. Cheap when
  *                  nothing is. Returns true while there is something to drain.
  *   drain          appends ready panes, as encoded windowed KV<K, iterable<V>>, to a buffer until
  *                  about `limit` bytes are in it; true when more is ready. What was drained is gone
  *                  from the grouper except what the accumulation mode keeps.
  *   hold           the earliest timestamp that elements still buffered (or ready, not yet drained)
- *                  may come out with: the node's output watermark stays below it. BEAMC_TIME_MAX if
- *                  nothing is buffered.
+ *                  may come out with: the node's output watermark does not pass it. Late elements hold
+ *                  it at the expiry of their window, so that it has not expired further down when
+ *                  they come out. BEAMC_TIME_MAX if nothing is buffered.
  *   next_watermark the earliest watermark at which advance would have something to do,
  *   next_clock     and the earliest processing time. BEAMC_TIME_MAX: never. So the engine wakes only
  *                  the shards that are due.
  *   collect / replace   for compaction of accumulators, see below. May be NULL.
- *   save / load    everything, as bytes of the grouper's own versioned format. May be NULL.
+ *   save / load    everything, as bytes of the grouper's own versioned format. Load is for a grouper
+ *                  that is new. May be NULL.
+ *
+ * Durability by increments
+ *   A grouper is also a set of records, name -> data, of which a commit writes those that have changed.
+ *   Names are unique within the group node, whatever the number of its shards, and begin with the hash
+ *   of the key, 8 bytes big-endian: that says which shard a record belongs to after a restart. Each
+ *   window has one record of its trigger, pane and holds, and segments with its values: new values make
+ *   a new segment, and small ones are joined as they grow in number, so that a group of n values is
+ *   written O(log n) times, not once for each commit.
+ *   track          from now on remember what changes (it costs a little); before the first add.
+ *   save_changes   hands out what has changed since the last call: put replaces, remove deletes.
+ *                  Under the shard's lock, together with the commit that the changes belong to.
+ *   load_record    one record of a former process. All records of a shard, in the order of their
+ *   load_end       names, then load_end, which fails if something is missing; then the grouper is what
+ *                  it was, and tracks.
+ *   All four are NULL if the grouper cannot.
  *
  * Event time of the engine is "exclusive": watermark w says that no element with a timestamp below w
  * will come. The window's end has passed when w > max timestamp of the window. */
@@ -47,10 +64,11 @@ typedef struct beamc_group_item {
     beamc_window window;
 } beamc_group_item;
 
-/* The two clocks. */
+/* The clocks. */
 typedef struct beamc_group_time {
     beamc_time watermark; /* the node's input watermark */
     beamc_time now;       /* processing time, ms */
+    beamc_time output;    /* the node's output watermark: what comes out before it is late */
 } beamc_group_time;
 
 /* What came out since the last call, besides panes. */
@@ -59,6 +77,13 @@ typedef struct beamc_group_counts {
     int64_t panes;
     int64_t elements; /* values in those panes */
 } beamc_group_counts;
+
+/* Where changes go. Slices hold for the call. */
+typedef struct beamc_group_store {
+    void *arg;
+    void (*put)(void *arg, beamc_slice name, beamc_slice data);
+    void (*remove)(void *arg, beamc_slice name);
+} beamc_group_store;
 
 typedef struct beamc_grouper beamc_grouper;
 
@@ -70,9 +95,9 @@ typedef struct beamc_grouper_ops {
     /* *min_timestamp is lowered to the smallest timestamp written, *count raised by the elements. */
     bool (*drain)(beamc_grouper *g, const beamc_group_time *time, size_t limit, beamc_buf *out,
                   beamc_time *min_timestamp, uint64_t *count);
-    beamc_time (*hold)(const beamc_grouper *g);
-    beamc_time (*next_watermark)(const beamc_grouper *g);
-    beamc_time (*next_clock)(const beamc_grouper *g);
+    beamc_time (*hold)(beamc_grouper *g);
+    beamc_time (*next_watermark)(beamc_grouper *g);
+    beamc_time (*next_clock)(beamc_grouper *g);
     /* Bytes that compaction could shrink: the values, without keys and tables. */
     size_t (*value_bytes)(const beamc_grouper *g);
     size_t (*footprint)(const beamc_grouper *g);
@@ -86,6 +111,12 @@ typedef struct beamc_grouper_ops {
 
     void (*save)(const beamc_grouper *g, beamc_buf *out);
     beamc_status (*load)(beamc_grouper *g, beamc_slice bytes, beamc_error *err);
+
+    void (*track)(beamc_grouper *g);
+    void (*save_changes)(beamc_grouper *g, const beamc_group_store *store);
+    beamc_status (*load_record)(beamc_grouper *g, beamc_slice name, beamc_slice data,
+                                beamc_error *err);
+    beamc_status (*load_end)(beamc_grouper *g, beamc_error *err);
 } beamc_grouper_ops;
 
 struct beamc_grouper {
@@ -99,6 +130,8 @@ beamc_status beamc__grouper_new(const beamc_node_spec *node, bool bounded, beamc
 
 /* The implementations. */
 beamc_grouper *beamc__grouper_simple_new(const beamc_node_spec *node);
+beamc_status beamc__grouper_general_new(const beamc_node_spec *node, beamc_grouper **out,
+                                        beamc_error *err) BEAMC_MUST_USE;
 /* Whether the simple one does what the model asks for. */
 bool beamc__grouper_simple_fits(const beamc_node_spec *node, bool bounded);
 

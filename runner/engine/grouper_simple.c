@@ -274,7 +274,7 @@ static beamc_time hold_of(const simple *s, const win *w) {
                : w->earliest;
 }
 
-static beamc_time simple_hold(const beamc_grouper *g) {
+static beamc_time simple_hold(beamc_grouper *g) {
     const simple *s = (const simple *)g;
     beamc_time hold = s->draining == NULL ? BEAMC_TIME_MAX : hold_of(s, s->draining);
     bool by_end = s->node->windowing.output_time == BEAMC_OUTPUT_END_OF_WINDOW;
@@ -285,14 +285,14 @@ static beamc_time simple_hold(const beamc_grouper *g) {
     return hold;
 }
 
-static beamc_time simple_next_watermark(const beamc_grouper *g) {
+static beamc_time simple_next_watermark(beamc_grouper *g) {
     const simple *s = (const simple *)g;
     return s->draining != NULL ? BEAMC_TIME_MIN
            : s->count == 0     ? BEAMC_TIME_MAX
                                : s->heap[0]->window.end;
 }
 
-static beamc_time simple_next_clock(const beamc_grouper *g) {
+static beamc_time simple_next_clock(beamc_grouper *g) {
     (void)g;
     return BEAMC_TIME_MAX;
 }

@@ -145,7 +145,7 @@ static beamc_status ingest(beamc_thread *t, beamc_node *node, beamc_shard *repla
              .key = node->spec->input.element->args[0],
              .value = node->spec->input.element->args[1]};
     pthread_mutex_lock(&e->mu);
-    r.time = (beamc_group_time){node->input, beamc__engine_now(e)};
+    r.time = (beamc_group_time){node->input, beamc__engine_now(e), node->output};
     pthread_mutex_unlock(&e->mu);
     unsigned shards = replace != NULL ? 1 : node->group->shard_count;
     reserve(r.in, shards);

@@ -105,7 +105,7 @@ static void begin_shard(beamc_shard *s) {
 
 static beamc_task pick_fire(beamc_engine *e, beamc_node *n, eagerness how, beamc_time now,
                             beamc_time *wait_until) {
-    beamc_task task = {.node = n, .time = {n->input, now}};
+    beamc_task task = {.node = n, .time = {n->input, now, n->output}};
     if (how != DESPERATE && feeds_are_full(e, n)) {
         return task;
     }
