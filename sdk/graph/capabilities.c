@@ -2,7 +2,7 @@
  *
  * The order is free; runners look for single entries. beam_runner_api.proto: StandardCoders,
  * StandardProtocols; a worker also lists the component URNs that it runs though no pipeline holds
- * them (sdf_truncate, to_string). */
+ * them (sdf_truncate, to_string). Each entry has a test in tests/unit/exec or tests/interop. */
 #include "graph/lower.h"
 
 #include <beamc/version.h>
@@ -26,12 +26,22 @@ const char *const beamc__capabilities[] = {
     BEAMC_URN_CODER_STATE_BACKED_ITERABLE,
     BEAMC_URN_CODER_CUSTOM_WINDOW,
     BEAMC_URN_CODER_ROW,
+    BEAMC_URN_CODER_SCHEMA,
     BEAMC_URN_CODER_SHARDED_KEY,
     BEAMC_URN_CODER_NULLABLE,
     BEAMC_URN_SDF_COMPONENT_TRUNCATE_SIZED_RESTRICTION,
     BEAMC_URN_PRIMITIVE_TO_STRING,
     BEAMC_URN_PROTOCOL_MULTI_CORE_BUNDLE_PROCESSING,
     BEAMC_URN_PROTOCOL_PROGRESS_REPORTING,
+    BEAMC_URN_PROTOCOL_WORKER_STATUS,
+    BEAMC_URN_PROTOCOL_HARNESS_MONITORING_INFOS,
+    BEAMC_URN_PROTOCOL_CONTROL_REQUEST_ELEMENTS_EMBEDDING,
+    BEAMC_URN_PROTOCOL_STATE_CACHING,
+    BEAMC_URN_PROTOCOL_DATA_SAMPLING,
+    BEAMC_URN_PROTOCOL_SDK_CONSUMING_RECEIVED_DATA,
+    BEAMC_URN_PROTOCOL_ORDERED_LIST_STATE,
+    BEAMC_URN_PROTOCOL_MULTIMAP_STATE,
+    BEAMC_URN_PROTOCOL_NAMED_DATA_STREAMS,
     ("beam:version:sdk_base:beamc:" BEAMC_VERSION),
     NULL,
 };

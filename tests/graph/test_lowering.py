@@ -114,6 +114,11 @@ def coder_ids(p):
             yield api.TestStreamPayload.FromString(t.spec.payload).coder_id
 
 
+def standard_coder_urns():
+    for value in api.StandardCoders.Enum.DESCRIPTOR.values:
+        yield value.GetOptions().Extensions[api.beam_urn]
+
+
 def whole(p):
     c = p.components
     for cid in coder_ids(p):
@@ -146,7 +151,9 @@ def whole(p):
         assert pc.windowing_strategy_id in c.windowing_strategies
         assert pc.is_bounded in (api.IsBounded.BOUNDED, api.IsBounded.UNBOUNDED)
     for e in c.environments.values():
-        assert "beam:coder:bytes:v1" in e.capabilities
+        standard = set(standard_coder_urns())
+        assert standard <= set(e.capabilities), standard - set(e.capabilities)
+        equal(len(e.capabilities), len(set(e.capabilities)), "capabilities")
         assert sum(x.startswith("beam:version:sdk_base:beamc:") for x in e.capabilities) == 1
 
 
