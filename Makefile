@@ -237,10 +237,7 @@ run-local: ## install what is missing, build, run the e-commerce job on the bund
 
 build-run-local: $(B)/bin/beamc-run
 
-clean: ## remove what was built, keep the downloaded test peers
-	rm -rf $(filter-out build/peers,$(wildcard build/*))
-
-distclean: ## remove everything that make made, downloaded test peers included
+clean: ## remove what was built (the downloaded test peers stay in ~/.cache/beamc)
 	rm -rf build compile_commands.json
 
 help: ## this list
@@ -248,6 +245,6 @@ help: ## this list
 
 include mk/test.mk mk/lint.mk mk/install.mk
 
-.PHONY: all lib run-local build-run-local clean distclean help
+.PHONY: all lib run-local build-run-local clean help
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 endif
