@@ -9,10 +9,22 @@
 extern "C" {
 #endif
 
+/* A wanted member. @p head: the first eight bytes of its name, zeros behind a shorter one. */
+typedef struct beamc_json_name {
+    beamc_slice text;
+    uint64_t head;
+} beamc_json_name;
+
 typedef struct beamc_json_names {
-    const beamc_slice *names; /* eight bytes must be readable from each on */
+    const beamc_json_name *names;
     size_t count;
 } beamc_json_names;
+
+static inline beamc_json_name beamc_json_name_of(beamc_slice text) {
+    beamc_json_name name = {text, 0};
+    memcpy(&name.head, text.ptr, text.len < 8 ? text.len : 8);
+    return name;
+}
 
 typedef struct beamc_json_simd beamc_json_simd;
 

@@ -21,10 +21,9 @@ struct beamc_json_reader {
 
 beamc_json_reader *beamc_json_reader_new(const char *const *names, size_t count) {
     beamc_json_reader *r = beamc__calloc(1, sizeof *r);
-    beamc_slice *copies = beamc__calloc(count != 0 ? count : 1, sizeof *copies);
+    beamc_json_name *copies = beamc__calloc(count != 0 ? count : 1, sizeof *copies);
     for (size_t i = 0; i < count; i++) {
-        size_t len = strlen(names[i]);
-        copies[i] = beamc_slice_of(memcpy(beamc__calloc(1, len + 8), names[i], len), len);
+        copies[i] = beamc_json_name_of(beamc_str(beamc__strdup(names[i])));
     }
     r->wanted = (beamc_json_names){copies, count};
     r->simd = beamc__json_simd_new();
@@ -36,7 +35,7 @@ void beamc_json_reader_free(beamc_json_reader *reader) {
         return;
     }
     for (size_t i = 0; i < reader->wanted.count; i++) {
-        free((void *)(uintptr_t)reader->wanted.names[i].ptr);
+        free((void *)(uintptr_t)reader->wanted.names[i].text.ptr);
     }
     free((void *)(uintptr_t)reader->wanted.names);
     beamc__json_simd_free(reader->simd);

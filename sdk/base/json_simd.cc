@@ -24,8 +24,9 @@ static inline uint64_t head_of(const char *text, size_t len) {
     return len >= sizeof head ? head : head & ((UINT64_C(1) << (8 * len)) - 1);
 }
 
-static inline bool same_name(std::string_view key, uint64_t head, const beamc_slice &name) {
-    if (key.size() != name.len || head != head_of(name.ptr, name.len)) {
+static inline bool same_name(std::string_view key, uint64_t head, const beamc_json_name &wanted) {
+    const beamc_slice &name = wanted.text;
+    if (key.size() != name.len || head != wanted.head) {
         return false;
     }
     return name.len <= 8 || std::memcmp(key.data() + 8, name.ptr + 8, name.len - 8) == 0;

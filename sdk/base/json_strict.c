@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/json_parts.h"
+#include "base/json_scan.h"
 #include "base/utf8.h"
 
 enum { MAX_DEPTH = 1024, SURELY_FINITE_DIGITS = 300 };
@@ -38,10 +39,12 @@ static beamc_status fault(const scan *s, const char *what) {
                       what);
 }
 
-static void skip_space(scan *s) {
-    while (s->p < s->end && (*s->p == ' ' || *s->p == '\n' || *s->p == '\r' || *s->p == '\t')) {
-        s->p++;
+static inline void skip_space(scan *s) {
+    const unsigned char *p = s->p;
+    while (p < s->end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t')) {
+        p++;
     }
+    s->p = p;
 }
 
 /* ---------------------------------------------------------------------------------- strings */
@@ -109,11 +112,10 @@ static beamc_status skip_escape(scan *s) {
     return BEAMC_OK;
 }
 
-/* Moves behind the string that starts at s->p (a quote). @p raw: what stands between the quotes. */
-static beamc_status scan_string(scan *s, beamc_slice *raw, bool *escaped) {
-    const unsigned char *from = ++s->p;
-    *escaped = false;
-    while (s->p < s->end) {
+/* Goes on where something other than plain ASCII stands in a string that began at @p from. */
+static beamc_status scan_string_on(scan *s, const unsigned char *from, beamc_slice *raw,
+                                   bool *escaped) {
+    for (; s->p < s->end; s->p = beamc_json_plain_end(s->p, s->end)) {
         unsigned c = *s->p;
         if (c == '"') {
             *raw = beamc_slice_of(from, (size_t)(s->p - from));
@@ -125,13 +127,25 @@ static beamc_status scan_string(scan *s, beamc_slice *raw, bool *escaped) {
             BEAMC_TRY(skip_escape(s));
         } else if (c < 0x20) {
             return fault(s, "control character in a string; write it as an escape");
-        } else if (c < 0x80) {
-            s->p++;
         } else if (!skip_utf8(s)) {
             return fault(s, "ill-formed UTF-8");
         }
     }
     return fault(s, "inside a string");
+}
+
+/* Moves behind the string that starts at s->p (a quote). @p raw: what stands between the quotes. */
+static inline beamc_status scan_string(scan *s, beamc_slice *raw, bool *escaped) {
+    const unsigned char *from = s->p + 1;
+    const unsigned char *p = beamc_json_plain_end(from, s->end);
+    *escaped = false;
+    if (__builtin_expect(p < s->end && *p == '"', 1)) {
+        *raw = beamc_slice_of(from, (size_t)(p - from));
+        s->p = p + 1;
+        return BEAMC_OK;
+    }
+    s->p = p;
+    return scan_string_on(s, from, raw, escaped);
 }
 
 static unsigned char *put_utf8(unsigned char *to, uint32_t c) {
@@ -336,18 +350,35 @@ static beamc_status scan_value(scan *s, found *out, bool *opened) {
     }
 }
 
-static size_t find_name(const beamc_json_names *wanted, beamc_slice raw, bool escaped,
-                        beamc_buf *strings) {
-    if (escaped) {
-        size_t len = unescape(raw, beamc_buf_room(strings, raw.len));
-        raw = beamc_slice_of(strings->ptr + strings->len, len);
+/* The first eight bytes of a name, zeros behind a shorter one; they are read as one word where the
+ * text goes on far enough. */
+static inline uint64_t head_of(const char *text, size_t len, const char *end) {
+    uint64_t head = 0;
+    if (__builtin_expect(end - text >= 8, 1)) {
+        memcpy(&head, text, 8);
+        return len >= 8 ? head : head & ((UINT64_C(1) << (8 * len)) - 1);
     }
+    memcpy(&head, text, len < 8 ? len : 8);
+    return head;
+}
+
+static size_t find_name(const beamc_json_names *wanted, beamc_slice raw, const char *end) {
+    uint64_t head = head_of(raw.ptr, raw.len, end);
     for (size_t i = 0; i < wanted->count; i++) {
-        if (beamc_slice_eq(wanted->names[i], raw)) {
+        beamc_slice name = wanted->names[i].text;
+        if (raw.len == name.len && head == wanted->names[i].head &&
+            (name.len <= 8 || memcmp(raw.ptr + 8, name.ptr + 8, name.len - 8) == 0)) {
             return i;
         }
     }
     return SIZE_MAX;
+}
+
+static size_t find_escaped_name(const beamc_json_names *wanted, beamc_slice raw,
+                                beamc_buf *strings) {
+    size_t len = unescape(raw, beamc_buf_room(strings, raw.len));
+    const char *text = (const char *)strings->ptr + strings->len;
+    return find_name(wanted, beamc_slice_of(text, len), text + len);
 }
 
 /* A member's name and its colon. @p member: which wanted one, at the top level only. */
@@ -361,7 +392,8 @@ static beamc_status scan_name(scan *s, const beamc_json_names *wanted, beamc_buf
     bool escaped;
     BEAMC_TRY(scan_string(s, &raw, &escaped));
     if (s->depth == 1) {
-        *member = find_name(wanted, raw, escaped, strings);
+        *member = escaped ? find_escaped_name(wanted, raw, strings)
+                          : find_name(wanted, raw, (const char *)s->end);
     }
     skip_space(s);
     if (s->p == s->end || *s->p != ':') {
@@ -479,7 +511,11 @@ beamc_status beamc__json_strict_read(beamc_slice text, const beamc_json_names *w
                                      beamc_json_field *fields, beamc_buf *strings,
                                      beamc_error *err) {
     const unsigned char *p = (const unsigned char *)text.ptr;
-    scan s = {p, p, p + text.len, err, 0, {0}};
+    scan s; /* in_object is written before it is read */
+    s.start = s.p = p;
+    s.end = p + text.len;
+    s.err = err;
+    s.depth = 0;
     found few[16];
     if (wanted->count <= sizeof few / sizeof few[0]) {
         return read_into(&s, wanted, few, fields, strings);

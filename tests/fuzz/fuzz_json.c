@@ -100,9 +100,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     beamc_json_field quick[NAMES], strict[NAMES];
     beamc_error err = {0};
     beamc_status a = beamc_json_read(reader, text, quick, &err);
-    beamc_slice wanted[NAMES];
+    beamc_json_name wanted[NAMES];
     for (size_t i = 0; i < NAMES; i++) {
-        wanted[i] = beamc_str(names[i]);
+        wanted[i] = beamc_json_name_of(beamc_str(names[i]));
     }
     const beamc_json_names n = {wanted, NAMES};
     beamc_buf strings = {0};

@@ -16,7 +16,10 @@ static beamc_status read_both(beamc_slice text, beamc_json_field out[3], char *c
     beamc_json_reader *r = beamc_json_reader_new(names, 3);
     beamc_json_field quick[3];
     beamc_status s1 = beamc_json_read(r, text, quick, err);
-    beamc_slice wanted[3] = {{"a", 1}, {"b", 1}, {"product_id", 10}};
+    beamc_json_name wanted[3];
+    for (int i = 0; i < 3; i++) {
+        wanted[i] = beamc_json_name_of(beamc_str(names[i]));
+    }
     beamc_json_names n = {wanted, 3};
     beamc_buf strings = {0};
     /* An exact-size copy on the heap: AddressSanitizer sees a byte read too far. */
