@@ -83,6 +83,7 @@ endif
 INC := -Isdk/include -Isdk -I. -I$(B)/gen
 CODEGEN := $(SAN) -fPIC -fno-semantic-interposition -fno-plt -pthread
 CFLAGS_ALL := -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) $(CODEGEN) $(INC) $(CFLAGS)
+CXXFLAGS_ALL := -std=c++17 $(OPT) -Wall -Wextra $(CODEGEN) $(if $(SAN),-fno-sanitize=vptr) $(INC) $(CXXFLAGS)
 
 # --- the wire contract: protobuf-c from our transcription -------------------------------------
 # Debian ships google/protobuf/*.proto but no protobuf-c code for them: those that are imported are
@@ -118,10 +119,11 @@ $(B)/gen/%.pb-c.o: $(B)/gen/%.pb-c.c $(B)/flags.list | $(PB_C)
 CORE_DIRS := proto/beam_model sdk worker/exec runner io transforms
 FNAPI_DIRS := worker/rpc worker/harness submit
 CORE_C := $(sort $(shell find $(CORE_DIRS) -name '*.c' 2>/dev/null))
+CORE_CC := $(sort $(shell find $(CORE_DIRS) -name '*.cc' 2>/dev/null))
 FNAPI_C := $(sort $(shell find $(FNAPI_DIRS) -name '*.c' 2>/dev/null))
-CORE_O := $(CORE_C:%.c=$(B)/%.o) $(PB_O)
+CORE_O := $(CORE_C:%.c=$(B)/%.o) $(CORE_CC:%.cc=$(B)/%.o) $(PB_O)
 FNAPI_O := $(FNAPI_C:%.c=$(B)/%.o)
-CORE_LIBS := -lprotobuf-c -ljansson -lsqlite3 -ldl -lm -pthread
+CORE_LIBS := -lprotobuf-c -ljansson -lsimdjson -lsqlite3 -lstdc++ -ldl -lm -pthread
 FNAPI_LIBS := -lgrpc -lgpr -lcrypto
 
 # One program for each tools/NAME.c, tools/NAME/*.c, examples/NAME.c and examples/NAME/*.c;
@@ -150,7 +152,7 @@ keep_if_same = @mkdir -p $(@D) && printf '%s\n' '$(1)' | cmp -s - $@ || printf '
 .PHONY: FORCE
 FORCE:
 $(B)/flags.list: FORCE
-	$(call keep_if_same,$(CFLAGS_ALL))
+	$(call keep_if_same,$(CFLAGS_ALL) $(CXXFLAGS_ALL))
 $(B)/core.list: FORCE
 	$(call keep_if_same,$(CORE_O))
 $(B)/fnapi.list: FORCE
@@ -161,6 +163,11 @@ $(B)/%.o: %.c $(B)/flags.list | $(PB_C)
 	$(say) CC $<
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+
+$(B)/%.o: %.cc $(B)/flags.list | $(PB_C)
+	$(say) CXX $<
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(CXXFLAGS_ALL) -MMD -MP -c $< -o $@
 
 # An example that is a plugin is compiled a second time: BEAMC_EXPORT then makes the plugin's entry
 # point instead of main.

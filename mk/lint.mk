@@ -7,21 +7,28 @@ CLANG_FORMAT ?= clang-format
 L := $(B)/lint
 
 ALL_C := $(sort $(CORE_C) $(FNAPI_C) $(UNIT_C) $(wildcard tools/*.c tools/*/*.c examples/*.c examples/*/*.c bench/*.c tests/fuzz/*.c tests/*/programs/*.c))
+ALL_CC := $(CORE_CC)
 PUBLIC_H := $(wildcard sdk/include/beamc/*.h)
-FORMATTED := $(sort $(ALL_C) $(shell find sdk worker runner io transforms submit tools examples bench tests proto -name '*.h' 2>/dev/null))
+FORMATTED := $(sort $(ALL_C) $(ALL_CC) $(shell find sdk worker runner io transforms submit tools examples bench tests proto -name '*.h' 2>/dev/null))
 SCRIPTS := $(shell grep -rlIE '^\#!.*\b(ba|)sh\b' .ci scripts tests tools bench examples docs flex_template composer monitoring 2>/dev/null)
 PYTHON_SCRIPTS := $(shell find scripts tests tools bench examples -name '*.py' 2>/dev/null) tests/run
 
 # Unused arguments of the linker's flags, and gcc's own -f options, are no news from clang here.
 CLANG_CFLAGS := -std=c11 -D_GNU_SOURCE $(WARN) -Wno-unknown-warning-option -pthread $(INC)
+CLANG_CXXFLAGS := -std=c++17 -Wall -Wextra -Werror -Wno-unknown-warning-option -pthread $(INC)
 $(L)/flags.list: FORCE
-	$(call keep_if_same,$(CLANG_CFLAGS))
+	$(call keep_if_same,$(CLANG_CFLAGS) $(CLANG_CXXFLAGS))
 
 # Every source once more with clang's warnings.
 $(L)/%.c.clang: %.c $(L)/flags.list | $(PB_C)
 	$(say) CLANG $<
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(CLANG_CFLAGS) -MD -MP -MF $@.d -MT $@ -fsyntax-only $<
+	@touch $@
+$(L)/%.cc.clang: %.cc $(L)/flags.list | $(PB_C)
+	$(say) CLANG $<
+	@mkdir -p $(@D)
+	$(Q)$(CLANGXX) $(CLANG_CXXFLAGS) -MD -MP -MF $@.d -MT $@ -fsyntax-only $<
 	@touch $@
 
 # clang-tidy with .clang-tidy; after the compiler, so that an error is said once.
@@ -42,7 +49,7 @@ $(L)/%.h.alone: sdk/include/beamc/%.h $(PUBLIC_H)
 	done
 	@touch $@
 
-lint-clang: $(ALL_C:%=$(L)/%.clang)
+lint-clang: $(ALL_C:%=$(L)/%.clang) $(ALL_CC:%=$(L)/%.clang)
 lint-tidy: $(ALL_C:%=$(L)/%.tidy)
 lint-headers: $(PUBLIC_H:sdk/include/beamc/%=$(L)/%.alone)
 lint-shell:

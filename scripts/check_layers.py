@@ -129,7 +129,7 @@ def sources():
     for top in sorted({prefix.split("/")[0] for prefix, _ in LAYER_OF}):
         for folder, _, files in os.walk(os.path.join(ROOT, top)):
             for name in sorted(files):
-                if name.endswith((".c", ".h")):
+                if name.endswith((".c", ".h", ".cc")):
                     yield os.path.relpath(os.path.join(folder, name), ROOT)
 
 

@@ -21,8 +21,9 @@ exported() { nm -D --defined-only "$1" | awk '$2 != "A" { sub(/@.*/, "", $3); pr
 check_same "libbeamc.so exports nothing outside of beamc_" "" "$(exported "$lib/libbeamc.so.0" | grep -v '^beamc_')"
 check_same "libbeamc-fnapi.so exports nothing outside of beamc_" "" \
     "$(exported "$lib/libbeamc-fnapi.so.0" | grep -v '^beamc_')"
+# Weak C++ symbols are instantiations of simdjson's templates: any other program's are the same.
 check_same "the static libraries define nothing global outside of beamc_" "" \
-    "$(nm -g --defined-only "$lib"/*.a | awk 'NF == 3 && $3 !~ /^beamc_/ { print $3 }')"
+    "$(nm -g --defined-only "$lib"/*.a | awk 'NF == 3 && $2 !~ /[VWu]/ && $3 !~ /^beamc_/ { print $3 }')"
 check_same "private names have their own version" "" \
     "$(nm -D --defined-only "$lib/libbeamc.so.0" | awk '$3 ~ /^beamc__/ && $3 !~ /@@BEAMC_PRIVATE$/ { print $3 }')"
 check "the core exports public names" grep -qx beamc_arena_new <(exported "$lib/libbeamc.so.0")

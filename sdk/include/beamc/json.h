@@ -46,6 +46,9 @@ typedef struct beamc_json_field {
     };
 } beamc_json_field;
 
+/** Bytes that must be readable behind a text given to beamc_json_read_padded. */
+enum { BEAMC_JSON_PADDING = 64 };
+
 /** Owns reusable buffers. Threads: one at a time. */
 typedef struct beamc_json_reader beamc_json_reader;
 
@@ -55,12 +58,16 @@ void beamc_json_reader_free(beamc_json_reader *reader);
 
 /**
  * Reads one JSON text and fills @p fields, one for each name in the order of beamc_json_reader_new.
- * Owns: texts in @p fields live until the next read, and no longer than @p text and the reader.
+ * Owns: texts in @p fields live until the next read or the reader's end.
  * Fails: INVALID_ARGUMENT for what is not one JSON object; the message says what is wrong and at
  * which byte. @p fields are unspecified then.
  */
 beamc_status beamc_json_read(beamc_json_reader *reader, beamc_slice text, beamc_json_field *fields,
                              beamc_error *err) BEAMC_MUST_USE;
+/** The same without a copy: BEAMC_JSON_PADDING bytes behind @p text must be readable, any content. */
+beamc_status beamc_json_read_padded(beamc_json_reader *reader, beamc_slice text,
+                                    beamc_json_field *fields, beamc_error *err) BEAMC_MUST_USE;
+
 /** "a string", "an integer", "null": what a field holds, for messages. */
 const char *beamc_json_kind_name(beamc_json_kind kind);
 

@@ -1,5 +1,4 @@
-/* The event JSON reader: what is valid, what a member holds. */
-#include <beamc/buf.h>
+/* The event JSON reader: what is valid, what a member holds, on both ways through it. */
 #include <beamc/json.h>
 #include <criterion/criterion.h>
 #include <locale.h>
@@ -7,35 +6,53 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/json_parts.h"
+
 static const char *const names[] = {"a", "b", "product_id"};
 
-/* Reads an exact-size copy on the heap, so that AddressSanitizer sees a byte read too far, and moves
- * the texts found to @p copy. */
-static beamc_status read_exact(beamc_slice text, beamc_json_field out[3], char *copy, size_t cap,
-                               beamc_error *err) {
+/* Reads by the public reader and by the strict one alone; both must agree. */
+static beamc_status read_both(beamc_slice text, beamc_json_field out[3], char *copy, size_t cap,
+                              beamc_error *err) {
     beamc_json_reader *r = beamc_json_reader_new(names, 3);
+    beamc_json_field quick[3];
+    beamc_status s1 = beamc_json_read(r, text, quick, err);
+    beamc_json_name wanted[3];
+    for (int i = 0; i < 3; i++) {
+        wanted[i] = beamc_json_name_of(beamc_str(names[i]));
+    }
+    beamc_json_names n = {wanted, 3};
+    beamc_buf strings = {0};
+    /* An exact-size copy on the heap: AddressSanitizer sees a byte read too far. */
     char *exact = malloc(text.len + 1);
     memcpy(exact, text.len != 0 ? text.ptr : "", text.len);
-    exact = realloc(exact, text.len != 0 ? text.len : 1);
-    beamc_status status = beamc_json_read(r, beamc_slice_of(exact, text.len), out, err);
+    beamc_status s2 =
+        beamc__json_strict_read(beamc_slice_of(exact, text.len), &n, out, &strings, NULL);
+    cr_assert_eq(s1, s2, "quick %d, strict %d for %.*s", s1, s2, BEAMC_SLICE_ARG(text));
     size_t used = 0;
-    for (int i = 0; i < 3 && status == BEAMC_OK; i++) {
+    for (int i = 0; i < 3 && s1 == BEAMC_OK; i++) {
+        cr_assert_eq(quick[i].kind, out[i].kind, "%.*s", BEAMC_SLICE_ARG(text));
         if (out[i].kind == BEAMC_JSON_STRING) {
+            cr_assert(beamc_slice_eq(quick[i].text, out[i].text), "%.*s", BEAMC_SLICE_ARG(text));
             cr_assert_lt(used + out[i].text.len, cap);
             memcpy(copy + used, out[i].text.ptr, out[i].text.len);
             out[i].text.ptr = copy + used;
             used += out[i].text.len;
+        } else if (out[i].kind == BEAMC_JSON_INT || out[i].kind == BEAMC_JSON_BOOL) {
+            cr_assert_eq(quick[i].i64, out[i].i64, "%.*s", BEAMC_SLICE_ARG(text));
+        } else if (out[i].kind == BEAMC_JSON_REAL) {
+            cr_assert_eq(memcmp(&quick[i].f64, &out[i].f64, 8), 0, "%.*s", BEAMC_SLICE_ARG(text));
         }
     }
     free(exact);
+    beamc_buf_free(&strings);
     beamc_json_reader_free(r);
-    return status;
+    return s1;
 }
 
 static beamc_json_field field_a(const char *json, char copy[4096]) {
     beamc_json_field f[3];
     beamc_error err = {0};
-    cr_assert_eq(read_exact(beamc_str(json), f, copy, 4096, &err), BEAMC_OK, "%s: %s", json,
+    cr_assert_eq(read_both(beamc_str(json), f, copy, 4096, &err), BEAMC_OK, "%s: %s", json,
                  err.message);
     return f[0];
 }
@@ -204,13 +221,13 @@ Test(json_reader, invalid_texts) {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         beamc_json_field f[3];
         beamc_error err = {0};
-        cr_assert_eq(read_exact(beamc_str(cases[i]), f, copy, sizeof copy, &err),
+        cr_assert_eq(read_both(beamc_str(cases[i]), f, copy, sizeof copy, &err),
                      BEAMC_INVALID_ARGUMENT, "%s", cases[i]);
         cr_assert_neq(err.message[0], '\0', "%s", cases[i]);
     }
     beamc_json_field f[3];
-    cr_assert_neq(read_exact(beamc_slice_of("{\"a\":1}\0", 8), f, copy, sizeof copy, NULL), 0);
-    cr_assert_neq(read_exact(beamc_slice_of("{\"a\":\"\0\"}", 9), f, copy, sizeof copy, NULL), 0);
+    cr_assert_neq(read_both(beamc_slice_of("{\"a\":1}\0", 8), f, copy, sizeof copy, NULL), 0);
+    cr_assert_neq(read_both(beamc_slice_of("{\"a\":\"\0\"}", 9), f, copy, sizeof copy, NULL), 0);
 }
 
 Test(json_reader, the_message_says_where_and_what) {
@@ -239,7 +256,7 @@ Test(json_reader, nesting) {
             }
             beamc_buf_put_str(&text, "}");
             beamc_json_field f[3];
-            beamc_status s = read_exact(beamc_buf_slice(&text), f, copy, sizeof copy, NULL);
+            beamc_status s = read_both(beamc_buf_slice(&text), f, copy, sizeof copy, NULL);
             if (depth <= 1000) {
                 cr_assert_eq(s, BEAMC_OK, "depth %zu", depth);
             } else if (depth >= 1100) {
@@ -256,10 +273,10 @@ Test(json_reader, every_prefix_is_invalid) {
     char copy[4096];
     beamc_json_field f[3];
     for (size_t n = 0; n < strlen(json); n++) {
-        cr_assert_neq(read_exact(beamc_slice_of(json, n), f, copy, sizeof copy, NULL), BEAMC_OK,
+        cr_assert_neq(read_both(beamc_slice_of(json, n), f, copy, sizeof copy, NULL), BEAMC_OK,
                       "%zu bytes", n);
     }
-    cr_assert_eq(read_exact(beamc_str(json), f, copy, sizeof copy, NULL), BEAMC_OK);
+    cr_assert_eq(read_both(beamc_str(json), f, copy, sizeof copy, NULL), BEAMC_OK);
 }
 
 Test(json_reader, large_texts_and_reuse) {
