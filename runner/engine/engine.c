@@ -377,6 +377,7 @@ void beamc__engine_get_progress(beamc_engine *e, beamc_engine_progress *out) {
     for (size_t i = 0; i < e->graph->node_count; i++) {
         beamc_node *n = &e->nodes[i];
         out->watermark = beamc_earlier(out->watermark, n->output);
+        out->late_dropped += n->keyed == NULL ? 0 : beamc__keyed_late_dropped(n->keyed);
         for (unsigned s = 0; n->group != NULL && s < n->group->shard_count; s++) {
             out->late_dropped += atomic_load(&n->group->shards[s].late_dropped);
         }
@@ -385,8 +386,8 @@ void beamc__engine_get_progress(beamc_engine *e, beamc_engine_progress *out) {
 }
 
 int64_t beamc__engine_late_dropped(beamc_engine *e, size_t node) {
-    int64_t n = 0;
     const beamc_group *g = e->nodes[node].group;
+    int64_t n = e->nodes[node].keyed == NULL ? 0 : beamc__keyed_late_dropped(e->nodes[node].keyed);
     for (unsigned s = 0; g != NULL && s < g->shard_count; s++) {
         n += atomic_load(&g->shards[s].late_dropped);
     }

@@ -100,6 +100,7 @@ typedef struct beamc_node {
     beamc_pool pool;           /* STAGE */
     beamc_group *group;        /* GROUP */
     struct beamc_keyed *keyed; /* STAGE, keyed */
+    size_t keyed_bytes;        /* queued there */
     size_t next_event;         /* TEST_STREAM */
 } beamc_node;
 
@@ -218,6 +219,8 @@ typedef struct beamc_bundle {
 beamc_bundle *beamc__bundle_new(beamc_engine *e, beamc_node *node, beamc_pool *pool,
                                 const beamc_output_spec *outputs, size_t output_count);
 void beamc__bundle_free(beamc_bundle *b);
+/* With mu held: it is in flight from now on. */
+void beamc__bundle_link(beamc_bundle *b);
 /* Runs it to its commit. */
 void beamc__bundle_run(beamc_thread *t, beamc_bundle *b);
 /* Without commit: runs it, with retries, until it has succeeded or failed for good. The result holds

@@ -1,74 +1,275 @@
-/* keyed.c: stages with user state or timers. */
-#include "runner/engine/keyed.h"
+/* keyed.c: stages with user state or timers.
+ *
+ * A shard is free or has one bundle in flight. A bundle holds either elements or fired timers: an
+ * element may move or clear a timer, which must not be on its way by then. Of one key and window a
+ * bundle fires the timers of one family and one instant, so that those that fire later see what the
+ * earlier ones did.
+ *
+ * When the input has ended, timers of processing time do not wait for the clock any more (drain). */
+#include "runner/engine/keyed_impl.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "runner/engine/element.h"
+#include "runner/engine/hash.h"
 
 beamc_status beamc__keyed_new(beamc_engine *e, beamc_node *node, beamc_keyed **out,
                               beamc_error *err) {
-    (void)e;
-    (void)out;
-    return BEAMC_FAIL(err, UNIMPLEMENTED, "%s: user state and timers on the local runner",
-                      node->spec->name);
+    if (node->spec->input.element->kind != BEAMC_CODER_KV) {
+        return BEAMC_FAIL(err, INVALID_ARGUMENT, "%s has state or timers: it needs KV pairs",
+                          node->spec->name);
+    }
+    beamc_keyed *k = beamc__calloc(1, sizeof *k);
+    k->engine = e;
+    k->node = node;
+    for (unsigned i = 0; i < BEAMC_KEYED_SHARDS; i++) {
+        beamc_keyed_shard *s = &k->shards[i];
+        beamc__store_init(&s->store, node->spec);
+        s->queue_hold = s->next_event = s->next_clock = s->hold = BEAMC_TIME_MAX;
+    }
+    *out = k;
+    return BEAMC_OK;
 }
+
 void beamc__keyed_free(beamc_keyed *k) {
-    (void)k;
+    if (k == NULL) {
+        return;
+    }
+    for (unsigned i = 0; i < BEAMC_KEYED_SHARDS; i++) {
+        beamc__queue_free(&k->shards[i].queue);
+        beamc__store_deinit(&k->shards[i].store);
+    }
+    free(k);
 }
+
 beamc_time beamc__keyed_pending(const beamc_keyed *k) {
-    (void)k;
-    return BEAMC_TIME_MAX;
+    beamc_time hold = BEAMC_TIME_MAX;
+    for (unsigned i = 0; i < BEAMC_KEYED_SHARDS; i++) {
+        hold = beamc_earlier(hold, k->shards[i].queue_hold);
+    }
+    return hold;
 }
+
 beamc_time beamc__keyed_hold(const beamc_keyed *k) {
-    (void)k;
-    return BEAMC_TIME_MAX;
+    beamc_time hold = BEAMC_TIME_MAX;
+    for (unsigned i = 0; i < BEAMC_KEYED_SHARDS; i++) {
+        hold = beamc_earlier(hold, k->shards[i].hold);
+    }
+    return hold;
 }
-beamc_bundle *beamc__keyed_take(beamc_keyed *k, beamc_time now, bool desperate,
-                                beamc_time *wait_until) {
-    (void)k, (void)now, (void)desperate, (void)wait_until;
-    return NULL;
+
+/* ---------------------------------------------------------------------------------- input */
+
+/* All its windows are over: the model drops it. */
+static bool is_expired(const beamc_keyed *k, const beamc_head *head, beamc_time watermark) {
+    beamc_cursor in = beamc_cursor_of(head->window_bytes);
+    for (uint32_t i = 0; i < head->window_count; i++) {
+        beamc_window w;
+        if (!beamc_head_window(k->node->spec->input.window, &in, &w) ||
+            beamc_window_max(w) + k->node->spec->state_lateness_ms >= watermark) {
+            return false;
+        }
+    }
+    return head->window_count > 0;
 }
+
+static beamc_status sort_piece(beamc_keyed *k, const beamc_output_spec *from,
+                               const beamc_piece *piece, beamc_time watermark,
+                               beamc_keyed_input *to, beamc_error *err) {
+    const beamc_node_spec *spec = k->node->spec;
+    beamc_slice bytes = beamc_piece_bytes(piece);
+    beamc_cursor in = beamc_cursor_of(bytes);
+    while (in.p < in.end) {
+        const unsigned char *start = in.p;
+        beamc_head head;
+        if (!beamc_head_read(spec->input.window, &in, &head)) {
+            return beamc__element_malformed(from->collection, &in, bytes, err);
+        }
+        const unsigned char *key = in.p;
+        BEAMC_TRY_CTX(err, beamc__skip(spec->input.element->args[0], &in, err),
+                      "PCollection %s: key", from->collection);
+        uint64_t hash = beamc_hash(beamc_slice_of(key, (size_t)(in.p - key)));
+        BEAMC_TRY_CTX(err, beamc__skip(spec->input.element->args[1], &in, err),
+                      "PCollection %s: value", from->collection);
+        if (watermark > BEAMC_TIME_MIN && is_expired(k, &head, watermark)) {
+            to->late_dropped++;
+            continue;
+        }
+        unsigned shard = (unsigned)(hash >> BEAMC_KEYED_SHIFT);
+        size_t len = (size_t)(in.p - start);
+        to->hold[shard] = beamc_earlier(to->hold[shard], head.timestamp);
+        if (spec->time_sorted) {
+            size_t at = (size_t)(start - piece->block->data);
+            beamc__pieces_add(&to->each[shard],
+                              (beamc_piece){.block = beamc_block_ref(piece->block),
+                                            .at = at,
+                                            .len = len,
+                                            .hold = head.timestamp});
+        } else {
+            beamc_buf_put(&to->bytes[shard], start, len);
+        }
+    }
+    return BEAMC_OK;
+}
+
 beamc_status beamc__keyed_sort(beamc_keyed *k, const beamc_output_spec *from,
                                const beamc_pieces *pieces, beamc_keyed_input **out,
                                beamc_error *err) {
-    (void)k, (void)from, (void)pieces, (void)out, (void)err;
+    beamc_keyed_input *to = beamc__calloc(1, sizeof *to);
+    *out = to;
+    for (unsigned i = 0; i < BEAMC_KEYED_SHARDS; i++) {
+        to->hold[i] = BEAMC_TIME_MAX;
+    }
+    pthread_mutex_lock(&k->engine->mu);
+    beamc_time watermark = k->node->input;
+    pthread_mutex_unlock(&k->engine->mu);
+    for (size_t i = 0; i < pieces->count; i++) {
+        BEAMC_TRY(sort_piece(k, from, &pieces->items[i], watermark, to, err));
+    }
     return BEAMC_OK;
 }
-void beamc__keyed_push(beamc_keyed *k, beamc_keyed_input *input) {
-    (void)k, (void)input;
-}
+
 void beamc__keyed_input_free(beamc_keyed_input *input) {
-    (void)input;
+    if (input == NULL) {
+        return;
+    }
+    for (unsigned i = 0; i < BEAMC_KEYED_SHARDS; i++) {
+        beamc_buf_free(&input->bytes[i]);
+        beamc__pieces_free(&input->each[i]);
+    }
+    free(input);
 }
-beamc_slice beamc__keyed_fired(beamc_bundle *b, uint32_t family) {
-    (void)b, (void)family;
-    return (beamc_slice){NULL, 0};
+
+static void push(beamc_keyed *k, beamc_keyed_shard *s, beamc_piece p) {
+    k->engine->progress.queued_bytes += p.len;
+    k->node->keyed_bytes += p.len;
+    s->queue_hold = beamc_earlier(s->queue_hold, p.hold);
+    beamc__queue_push(&s->queue, p);
 }
-beamc_buf *beamc__keyed_timer_buf(beamc_bundle *b, uint32_t family) {
-    (void)b, (void)family;
+
+void beamc__keyed_push(beamc_keyed *k, beamc_keyed_input *input) {
+    k->late_dropped += input->late_dropped;
+    for (unsigned i = 0; i < BEAMC_KEYED_SHARDS; i++) {
+        beamc_keyed_shard *s = &k->shards[i];
+        for (size_t p = 0; p < input->each[i].count; p++) {
+            push(k, s, input->each[i].items[p]);
+        }
+        input->each[i].count = 0;
+        size_t len = input->bytes[i].len;
+        if (len > 0) {
+            push(k, s,
+                 (beamc_piece){.block = beamc__block_take(&input->bytes[i]),
+                               .len = len,
+                               .hold = input->hold[i]});
+        }
+    }
+    beamc__keyed_input_free(input);
+}
+
+int64_t beamc__keyed_late_dropped(const beamc_keyed *k) {
+    return k->late_dropped;
+}
+
+/* ---------------------------------------------------------------------------------- taking */
+
+/* Moves what the next bundle of elements takes out of the queue. Time-sorted input waits for the
+ * watermark and comes in the order of time. */
+static void take_elements(beamc_keyed *k, beamc_keyed_shard *s, beamc_bundle *b) {
+    size_t bytes = 0, limit = k->engine->config.bundle_bytes;
+    beamc_queue rest = {0};
+    bool sorted = k->node->spec->time_sorted;
+    while (s->queue.count > 0 && (sorted || bytes < limit)) {
+        beamc_piece p = beamc__queue_pop(&s->queue);
+        if (sorted && p.hold >= k->node->upstream && k->node->upstream < BEAMC_TIME_MAX) {
+            beamc__queue_push(&rest, p);
+            continue;
+        }
+        bytes += p.len;
+        k->engine->progress.queued_bytes -= p.len;
+        k->node->keyed_bytes -= p.len;
+        b->hold = beamc_earlier(b->hold, p.hold);
+        beamc__pieces_add(&b->input, p);
+    }
+    while (rest.count > 0) {
+        beamc__queue_push(&s->queue, beamc__queue_pop(&rest));
+    }
+    beamc__queue_free(&rest);
+    s->queue_hold = beamc__queue_hold(&s->queue);
+}
+
+static int by_hold(const void *a, const void *b) {
+    const beamc_piece *x = a, *y = b;
+    if (x->hold != y->hold) {
+        return x->hold < y->hold ? -1 : 1;
+    }
+    return x->ready_at < y->ready_at ? -1 : x->ready_at > y->ready_at; /* order of arrival */
+}
+
+static void sort_elements(beamc_bundle *b) {
+    for (size_t i = 0; i < b->input.count; i++) {
+        b->input.items[i].ready_at = (beamc_time)i;
+    }
+    if (b->input.count > 1) {
+        qsort(b->input.items, b->input.count, sizeof *b->input.items, by_hold);
+    }
+}
+
+static bool has_ready_elements(const beamc_keyed *k, const beamc_keyed_shard *s, bool eager) {
+    const beamc_node *n = k->node;
+    if (s->queue.count == 0 ||
+        (n->spec->time_sorted && s->queue_hold >= n->upstream && n->upstream < BEAMC_TIME_MAX)) {
+        return false;
+    }
+    return eager || !k->engine->bounded || n->upstream == BEAMC_TIME_MAX ||
+           s->queue.bytes >= k->engine->config.bundle_bytes / 4;
+}
+
+static beamc_bundle *begin_bundle(beamc_keyed *k, beamc_keyed_shard *s, beamc_time now, bool timers,
+                                  bool drain) {
+    beamc_node *n = k->node;
+    beamc_bundle *b =
+        beamc__bundle_new(k->engine, n, &n->pool, n->spec->outputs, n->spec->output_count);
+    b->number = k->engine->next_bundle++;
+    b->hold = BEAMC_TIME_MAX;
+    beamc_keyed_work *w = beamc__calloc(1, sizeof *w);
+    w->keyed = k;
+    w->shard = s;
+    w->timers = timers;
+    w->drain = drain;
+    w->watermark = n->input;
+    w->now = now;
+    w->ops.arena = beamc_arena_new(0);
+    w->given = beamc__calloc(n->spec->timer_count + 1, sizeof *w->given);
+    w->set = beamc__calloc(n->spec->timer_count + 1, sizeof *w->set);
+    b->keyed = w;
+    if (!timers) {
+        take_elements(k, s, b);
+        if (n->spec->time_sorted) {
+            sort_elements(b);
+        }
+    }
+    s->busy = true;
+    beamc__bundle_link(b);
+    return b;
+}
+
+beamc_bundle *beamc__keyed_take(beamc_keyed *k, beamc_time now, bool eager,
+                                beamc_time *wait_until) {
+    const beamc_node *n = k->node;
+    for (unsigned i = 0; i < BEAMC_KEYED_SHARDS; i++) {
+        beamc_keyed_shard *s = &k->shards[(k->turn + i) % BEAMC_KEYED_SHARDS];
+        if (s->busy) {
+            continue;
+        }
+        bool drain = n->input == BEAMC_TIME_MAX;
+        bool timers =
+            beamc_event_due(s->next_event, n->input) || beamc_clock_due(s->next_clock, now, drain);
+        if (timers || has_ready_elements(k, s, eager)) {
+            k->turn = (k->turn + i + 1) % BEAMC_KEYED_SHARDS;
+            return begin_bundle(k, s, now, timers, drain);
+        }
+        *wait_until = beamc_earlier(*wait_until, s->next_clock);
+    }
     return NULL;
-}
-beamc_status beamc__keyed_get(beamc_bundle *b, const beamc_state_key *key, beamc_slice continuation,
-                              beamc_arena *arena, beamc_slice *page, beamc_slice *next,
-                              beamc_error *err) {
-    (void)b, (void)key, (void)continuation, (void)arena, (void)page, (void)next;
-    return BEAMC_FAIL(err, UNIMPLEMENTED, "state");
-}
-beamc_status beamc__keyed_append(beamc_bundle *b, const beamc_state_key *key, beamc_slice data,
-                                 beamc_error *err) {
-    (void)b, (void)key, (void)data;
-    return BEAMC_FAIL(err, UNIMPLEMENTED, "state");
-}
-beamc_status beamc__keyed_clear(beamc_bundle *b, const beamc_state_key *key, beamc_error *err) {
-    (void)b, (void)key;
-    return BEAMC_FAIL(err, UNIMPLEMENTED, "state");
-}
-void beamc__keyed_reset(beamc_bundle *b) {
-    (void)b;
-}
-beamc_status beamc__keyed_prepare(beamc_bundle *b, beamc_error *err) {
-    (void)b, (void)err;
-    return BEAMC_OK;
-}
-void beamc__keyed_commit(beamc_bundle *b) {
-    (void)b;
-}
-void beamc__keyed_work_free(struct beamc_keyed_work *work) {
-    (void)work;
 }

@@ -16,8 +16,8 @@ void beamc__keyed_free(beamc_keyed *k);
 beamc_time beamc__keyed_pending(const beamc_keyed *k);
 beamc_time beamc__keyed_hold(const beamc_keyed *k);
 /* A bundle of a shard that is free and has input or due timers, or NULL. */
-beamc_bundle *beamc__keyed_take(beamc_keyed *k, beamc_time now, bool desperate,
-                                beamc_time *wait_until);
+beamc_bundle *beamc__keyed_take(beamc_keyed *k, beamc_time now, bool eager, beamc_time *wait_until);
+int64_t beamc__keyed_late_dropped(const beamc_keyed *k);
 
 /* deliver.c: elements sorted by the shard of their key, and their commit (with mu held). */
 typedef struct beamc_keyed_input beamc_keyed_input;
@@ -26,6 +26,10 @@ beamc_status beamc__keyed_sort(beamc_keyed *k, const beamc_output_spec *from,
                                beamc_error *err);
 void beamc__keyed_push(beamc_keyed *k, beamc_keyed_input *input);
 void beamc__keyed_input_free(beamc_keyed_input *input);
+
+/* Without mu, before the first attempt: collects the timers that are due. False: there is nothing to
+ * run after all, only to commit. */
+bool beamc__keyed_begin(beamc_bundle *b);
 
 /* For a running bundle. */
 beamc_slice beamc__keyed_fired(beamc_bundle *b, uint32_t family);

@@ -227,6 +227,16 @@ static beamc_status prepare(beamc_thread *t, beamc_bundle *b, const beamc_bundle
     return b->keyed == NULL ? BEAMC_OK : beamc__keyed_prepare(b, err);
 }
 
+void beamc__bundle_link(beamc_bundle *b) {
+    b->next = b->node->running;
+    if (b->next != NULL) {
+        b->next->prev = b;
+    }
+    b->node->running = b;
+    b->node->running_count++;
+    b->engine->progress.bundles_running++;
+}
+
 static void unlink_bundle(beamc_bundle *b) {
     beamc_node *n = b->node;
     if (b->prev != NULL) {
@@ -259,9 +269,11 @@ static void commit(beamc_bundle *b, beamc_deliveries *deliveries, beamc_pieces *
     if (b->keyed != NULL) {
         beamc__keyed_commit(b);
     }
-    beamc__pool_put(b->pool, b->on);
-    b->on = NULL;
-    e->progress.bundles_done++;
+    if (b->on != NULL) {
+        beamc__pool_put(b->pool, b->on);
+        b->on = NULL;
+        e->progress.bundles_done++;
+    }
 }
 
 void beamc__bundle_run(beamc_thread *t, beamc_bundle *b) {
@@ -271,11 +283,12 @@ void beamc__bundle_run(beamc_thread *t, beamc_bundle *b) {
     beamc_bundle_result result = {0};
     beamc_deliveries deliveries = {0};
     beamc_pieces residuals = {0};
-    beamc_status status = beamc__bundle_attempts(b, &result, &err);
+    bool any = b->keyed == NULL || beamc__keyed_begin(b);
+    beamc_status status = any ? beamc__bundle_attempts(b, &result, &err) : BEAMC_OK;
     if (status == BEAMC_OK) {
         status = prepare(t, b, &result, &deliveries, &residuals, &err);
     }
-    if (status == BEAMC_OK) {
+    if (status == BEAMC_OK && any) {
         beamc__sums_commit(e->metrics, b->on);
     }
     pthread_mutex_lock(&e->mu);

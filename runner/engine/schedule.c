@@ -26,7 +26,7 @@ static bool feeds_are_full(const beamc_engine *e, const beamc_node *n) {
     size_t limit = e->config.bundle_bytes * 2;
     for (size_t i = 0; i < n->feed_count; i++) {
         const beamc_node *to = &e->nodes[n->feeds[i]];
-        if (!to->spec->splittable && to->queue.bytes > limit) {
+        if (!to->spec->splittable && to->queue.bytes + to->keyed_bytes > limit) {
             return true;
         }
     }
@@ -57,13 +57,7 @@ static beamc_bundle *take_bundle(beamc_engine *e, beamc_node *n) {
         b->hold = beamc_earlier(b->hold, p.hold);
         beamc__pieces_add(&b->input, p);
     } while (!n->spec->splittable && n->queue.count > 0 && bytes < share);
-    b->next = n->running;
-    if (b->next != NULL) {
-        b->next->prev = b;
-    }
-    n->running = b;
-    n->running_count++;
-    e->progress.bundles_running++;
+    beamc__bundle_link(b);
     return b;
 }
 
@@ -157,7 +151,8 @@ static beamc_task pick_at(beamc_engine *e, beamc_node *n, eagerness how, beamc_t
         return task;
     }
     if (n->keyed != NULL) {
-        task.bundle = beamc__keyed_take(n->keyed, now, how == DESPERATE, wait_until);
+        task.bundle =
+            sides_ready(e, n) ? beamc__keyed_take(n->keyed, now, how != PATIENT, wait_until) : NULL;
     } else if (stage_is_due(e, n, how)) {
         task.bundle = take_bundle(e, n);
     }

@@ -1,0 +1,198 @@
+/* cells.c: bag, multimap and ordered list, as bytes (beam_fn_api.proto, StateKey and StateRequest). */
+#include "runner/engine/cells.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/wire.h"
+#include "runner/engine/hash.h"
+
+beamc_cell *beamc__cell_new(int kind, beamc_slice id) {
+    beamc_cell *c = beamc__calloc(1, sizeof *c + id.len);
+    c->kind = kind;
+    if (id.len > 0) {
+        memcpy(c + 1, id.ptr, id.len);
+    }
+    c->id = beamc_slice_of(c + 1, id.len);
+    return c;
+}
+
+static void free_item(beamc_cell_item *item) {
+    beamc_buf_free(&item->values);
+    free(item);
+}
+
+static void clear_items(beamc_cell *c) {
+    for (beamc_index_node *n = c->items.first, *next; n != NULL; n = next) {
+        next = n->next;
+        free_item((beamc_cell_item *)n);
+    }
+    beamc__index_free(&c->items);
+}
+
+void beamc__cell_free(beamc_cell *c) {
+    clear_items(c);
+    beamc_buf_free(&c->bag);
+    for (size_t i = 0; i < c->list_count; i++) {
+        free(c->list[i].bytes);
+    }
+    free(c->list);
+    free(c);
+}
+
+bool beamc__cell_is_empty(const beamc_cell *c) {
+    return c->bag.len == 0 && c->items.count == 0 && c->list_count == 0;
+}
+
+static beamc_cell_item *item_of(beamc_cell *c, beamc_slice key, bool make) {
+    uint64_t hash = beamc_hash(key);
+    beamc_index_node *n = beamc__index_find(&c->items, hash, key);
+    if (n == NULL && make) {
+        beamc_cell_item *item = beamc__calloc(1, sizeof *item + key.len);
+        if (key.len > 0) {
+            memcpy(item + 1, key.ptr, key.len);
+        }
+        item->node.hash = hash;
+        item->node.key = beamc_slice_of(item + 1, key.len);
+        beamc__index_add(&c->items, &item->node);
+        n = &item->node;
+    }
+    return (beamc_cell_item *)n;
+}
+
+/* ------------------------------------------------------------------------------ ordered list */
+
+bool beamc__cell_check_list(beamc_slice data) {
+    beamc_cursor in = beamc_cursor_of(data);
+    uint64_t at;
+    beamc_slice value;
+    while (in.p < in.end) {
+        if (!beamc_get_varint(&in, &at) || !beamc_get_prefixed(&in, &value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The first item at or behind @p at. */
+static size_t list_find(const beamc_cell *c, int64_t at) {
+    size_t low = 0, high = c->list_count;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if (c->list[mid].at < at) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low;
+}
+
+static void list_insert(beamc_cell *c, int64_t at, beamc_slice value) {
+    if (c->list_count == c->list_cap) {
+        c->list_cap = c->list_cap == 0 ? 8 : c->list_cap * 2;
+        c->list = beamc__realloc(c->list, c->list_cap * sizeof *c->list);
+    }
+    size_t i = at == INT64_MAX ? c->list_count : list_find(c, at + 1); /* behind its equals */
+    memmove(&c->list[i + 1], &c->list[i], (c->list_count - i) * sizeof *c->list);
+    c->list[i] = (beamc_list_item){at, beamc__malloc(value.len + 1), value.len};
+    if (value.len > 0) {
+        memcpy(c->list[i].bytes, value.ptr, value.len);
+    }
+    c->list_count++;
+}
+
+static void list_append(beamc_cell *c, beamc_slice data) {
+    beamc_cursor in = beamc_cursor_of(data);
+    uint64_t at;
+    beamc_slice value;
+    while (in.p < in.end && beamc_get_varint(&in, &at) && beamc_get_prefixed(&in, &value)) {
+        list_insert(c, (int64_t)at, value);
+    }
+}
+
+static void list_clear(beamc_cell *c, int64_t start, int64_t end) {
+    size_t from = list_find(c, start), to = list_find(c, end);
+    if (from >= to) {
+        return;
+    }
+    for (size_t i = from; i < to; i++) {
+        free(c->list[i].bytes);
+    }
+    memmove(&c->list[from], &c->list[to], (c->list_count - to) * sizeof *c->list);
+    c->list_count -= to - from;
+}
+
+/* --------------------------------------------------------------------------------- changing */
+
+void beamc__cell_apply(beamc_cell *c, const beamc_state_op *op) {
+    beamc_cell_item *item;
+    switch (op->kind) {
+    case BEAMC_STATE_KEY_BAG_USER:
+        if (op->clear) {
+            beamc_buf_free(&c->bag);
+        } else {
+            beamc_buf_put_slice(&c->bag, op->data);
+        }
+        break;
+    case BEAMC_STATE_KEY_MULTIMAP_USER:
+        item = item_of(c, op->map_key, !op->clear);
+        if (!op->clear) {
+            beamc_buf_put_slice(&item->values, op->data);
+        } else if (item != NULL) {
+            beamc__index_remove(&c->items, &item->node);
+            free_item(item);
+        }
+        break;
+    case BEAMC_STATE_KEY_ORDERED_LIST_USER:
+        if (op->clear) {
+            list_clear(c, op->range_start, op->range_end);
+        } else {
+            list_append(c, op->data);
+        }
+        break;
+    default: /* the keys of a multimap: only to clear all */
+        clear_items(c);
+    }
+}
+
+beamc_cell *beamc__cell_clone(const beamc_cell *c) {
+    beamc_cell *copy = beamc__cell_new((int)c->kind, c->id);
+    beamc_buf_put_slice(&copy->bag, beamc_buf_slice(&c->bag));
+    for (const beamc_index_node *n = c->items.first; n != NULL; n = n->next) {
+        beamc_cell_item *item = item_of(copy, n->key, true);
+        beamc_buf_put_slice(&item->values, beamc_buf_slice(&((const beamc_cell_item *)n)->values));
+    }
+    for (size_t i = 0; i < c->list_count; i++) {
+        list_insert(copy, c->list[i].at, beamc_slice_of(c->list[i].bytes, c->list[i].len));
+    }
+    return copy;
+}
+
+/* ---------------------------------------------------------------------------------- reading */
+
+void beamc__cell_read(const beamc_cell *c, const beamc_state_key *key, beamc_buf *out) {
+    const beamc_cell_item *item;
+    switch (key->kind) {
+    case BEAMC_STATE_KEY_BAG_USER:
+        beamc_buf_put_slice(out, beamc_buf_slice(&c->bag));
+        break;
+    case BEAMC_STATE_KEY_MULTIMAP_USER:
+        item = item_of((beamc_cell *)c, key->map_key, false);
+        if (item != NULL) {
+            beamc_buf_put_slice(out, beamc_buf_slice(&item->values));
+        }
+        break;
+    case BEAMC_STATE_KEY_ORDERED_LIST_USER:
+        for (size_t i = list_find(c, key->range_start);
+             i < c->list_count && c->list[i].at < key->range_end; i++) {
+            beamc_put_varint(out, (uint64_t)c->list[i].at);
+            beamc_put_prefixed(out, beamc_slice_of(c->list[i].bytes, c->list[i].len));
+        }
+        break;
+    default: /* the keys of a multimap */
+        for (const beamc_index_node *n = c->items.first; n != NULL; n = n->next) {
+            beamc_buf_put_slice(out, n->key);
+        }
+    }
+}

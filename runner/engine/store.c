@@ -1,0 +1,223 @@
+/* store.c: scopes and the operations of bundles on them. */
+#include "runner/engine/store.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/wire.h"
+#include "runner/engine/cells.h"
+#include "runner/engine/element.h"
+#include "runner/engine/hash.h"
+
+void beamc__store_init(beamc_store *s, const beamc_node_spec *spec) {
+    *s = (beamc_store){.spec = spec};
+    s->event.kind = s->clock.kind = BEAMC_HEAP_FIRE;
+    s->holds.kind = BEAMC_HEAP_HOLD;
+}
+
+static beamc_slice scope_name(beamc_store *s, beamc_slice window, beamc_slice key) {
+    beamc_buf_clear(&s->name);
+    beamc_put_prefixed(&s->name, window);
+    beamc_buf_put_slice(&s->name, key);
+    return beamc_buf_slice(&s->name);
+}
+
+static beamc_time add_lateness(beamc_time t, int64_t lateness) {
+    return t > BEAMC_TIME_MAX - 1 - lateness ? BEAMC_TIME_MAX - 1 : t + lateness;
+}
+
+beamc_scope *beamc__store_scope(beamc_store *s, beamc_slice window, beamc_slice key, bool make) {
+    beamc_slice name = scope_name(s, window, key);
+    uint64_t hash = beamc_hash(name);
+    beamc_index_node *n = beamc__index_find(&s->scopes, hash, name);
+    if (n != NULL || !make) {
+        return (beamc_scope *)n;
+    }
+    beamc_window bounds;
+    beamc_cursor in = beamc_cursor_of(window);
+    if (!beamc_head_window(s->spec->input.window, &in, &bounds)) {
+        return NULL;
+    }
+    beamc_scope *scope = beamc__calloc(1, sizeof *scope + name.len);
+    char *copy = memcpy(scope + 1, name.ptr, name.len);
+    scope->node.hash = hash;
+    scope->node.key = beamc_slice_of(copy, name.len);
+    scope->key = beamc_slice_of(copy + (name.len - key.len), key.len);
+    scope->window = beamc_slice_of(scope->key.ptr - window.len, window.len);
+    scope->window_max = beamc_window_max(bounds);
+    scope->expires = add_lateness(scope->window_max, s->spec->state_lateness_ms);
+    beamc__index_add(&s->scopes, &scope->node);
+    return scope;
+}
+
+void beamc__scope_clear(beamc_store *s, beamc_scope *scope) {
+    while (scope->timers != NULL) {
+        beamc_set_timer *t = scope->timers;
+        beamc__timer_take(s, t);
+        free(t);
+    }
+    for (beamc_cell *c = scope->cells, *next; c != NULL; c = next) {
+        next = c->next;
+        beamc__cell_free(c);
+    }
+    scope->cells = NULL;
+}
+
+void beamc__store_drop(beamc_store *s, beamc_scope *scope) {
+    beamc__scope_clear(s, scope);
+    beamc__index_remove(&s->scopes, &scope->node);
+    free(scope);
+}
+
+void beamc__store_deinit(beamc_store *s) {
+    while (s->scopes.first != NULL) {
+        beamc__store_drop(s, (beamc_scope *)s->scopes.first);
+    }
+    beamc__index_free(&s->scopes);
+    free(s->event.items);
+    free(s->clock.items);
+    free(s->holds.items);
+    beamc_buf_free(&s->name);
+}
+
+/* --------------------------------------------------------------------------------- cells */
+
+static int cell_kind(beamc_state_key_kind kind) {
+    switch (kind) {
+    case BEAMC_STATE_KEY_BAG_USER:
+        return BEAMC_CELL_BAG;
+    case BEAMC_STATE_KEY_MULTIMAP_USER:
+    case BEAMC_STATE_KEY_MULTIMAP_KEYS_USER:
+        return BEAMC_CELL_MULTIMAP;
+    case BEAMC_STATE_KEY_ORDERED_LIST_USER:
+        return BEAMC_CELL_LIST;
+    default:
+        return 0;
+    }
+}
+
+/* *out is NULL when there is none and @p make is false. */
+static beamc_status find_cell(beamc_store *s, const beamc_state_key *key, bool make,
+                              beamc_scope **scope, beamc_cell **out, beamc_error *err) {
+    int kind = cell_kind(key->kind);
+    *out = NULL;
+    if (kind == 0) {
+        return BEAMC_FAIL(err, UNIMPLEMENTED, "state %.*s: a state key of kind %d",
+                          BEAMC_SLICE_ARG(key->id), (int)key->kind);
+    }
+    *scope = beamc__store_scope(s, key->window, key->key, make);
+    if (*scope == NULL) {
+        return make ? BEAMC_FAIL(err, INVALID_ARGUMENT, "state %.*s: malformed window",
+                                 BEAMC_SLICE_ARG(key->id))
+                    : BEAMC_OK;
+    }
+    beamc_cell **at = &(*scope)->cells;
+    while (*at != NULL && !beamc_slice_eq((*at)->id, key->id)) {
+        at = &(*at)->next;
+    }
+    if (*at == NULL && make) {
+        *at = beamc__cell_new(kind, key->id);
+    }
+    if (*at != NULL && (int)(*at)->kind != kind) {
+        return BEAMC_FAIL(err, INVALID_ARGUMENT, "state %.*s is used in two ways",
+                          BEAMC_SLICE_ARG(key->id));
+    }
+    *out = *at;
+    return BEAMC_OK;
+}
+
+beamc_status beamc__state_get(beamc_store *s, const beamc_state_ops *ops,
+                              const beamc_state_key *key, beamc_arena *arena, beamc_slice *page,
+                              beamc_error *err) {
+    beamc_scope *scope;
+    beamc_cell *cell;
+    *page = (beamc_slice){NULL, 0};
+    BEAMC_TRY(find_cell(s, key, false, &scope, &cell, err));
+    if (cell == NULL) {
+        return BEAMC_OK;
+    }
+    if (!cell->dirty && cell->kind == BEAMC_CELL_BAG) {
+        *page = beamc_buf_slice(&cell->bag); /* stays until the bundle is committed */
+        return BEAMC_OK;
+    }
+    beamc_buf out = {0};
+    if (cell->dirty) {
+        beamc_cell *copy = beamc__cell_clone(cell);
+        for (size_t i = 0; i < ops->count; i++) {
+            if (ops->items[i].cell == cell) {
+                beamc__cell_apply(copy, &ops->items[i]);
+            }
+        }
+        beamc__cell_read(copy, key, &out);
+        beamc__cell_free(copy);
+    } else {
+        beamc__cell_read(cell, key, &out);
+    }
+    *page = beamc_arena_copy(arena, beamc_buf_slice(&out));
+    beamc_buf_free(&out);
+    return BEAMC_OK;
+}
+
+beamc_status beamc__state_write(beamc_store *s, beamc_state_ops *ops, const beamc_state_key *key,
+                                bool clear, beamc_slice data, beamc_error *err) {
+    beamc_scope *scope;
+    beamc_cell *cell;
+    if (!clear && key->kind == BEAMC_STATE_KEY_MULTIMAP_KEYS_USER) {
+        return BEAMC_FAIL(err, INVALID_ARGUMENT, "state %.*s: keys cannot be appended",
+                          BEAMC_SLICE_ARG(key->id));
+    }
+    if (!clear && key->kind == BEAMC_STATE_KEY_ORDERED_LIST_USER && !beamc__cell_check_list(data)) {
+        return BEAMC_FAIL(err, INVALID_ARGUMENT, "state %.*s: malformed list elements",
+                          BEAMC_SLICE_ARG(key->id));
+    }
+    BEAMC_TRY(find_cell(s, key, true, &scope, &cell, err));
+    if (ops->count == ops->cap) {
+        ops->cap = ops->cap == 0 ? 64 : ops->cap * 2;
+        ops->items = beamc__realloc(ops->items, ops->cap * sizeof *ops->items);
+    }
+    ops->items[ops->count++] =
+        (beamc_state_op){.cell = cell,
+                         .scope = scope,
+                         .kind = key->kind,
+                         .clear = clear,
+                         .map_key = beamc_arena_copy(ops->arena, key->map_key),
+                         .data = beamc_arena_copy(ops->arena, data),
+                         .range_start = key->range_start,
+                         .range_end = key->range_end};
+    cell->dirty = true;
+    return BEAMC_OK;
+}
+
+void beamc__state_ops_drop(beamc_state_ops *ops) {
+    for (size_t i = 0; i < ops->count; i++) {
+        ops->items[i].cell->dirty = false;
+    }
+    ops->count = 0;
+    if (ops->arena != NULL) {
+        beamc_arena_reset(ops->arena);
+    }
+}
+
+static uint32_t expiration_family(const beamc_node_spec *spec) {
+    for (uint32_t i = 0; i < spec->timer_count; i++) {
+        if (spec->timers[i].expiration) {
+            return i;
+        }
+    }
+    return BEAMC_FAMILY_COLLECT;
+}
+
+void beamc__state_ops_apply(beamc_store *s, beamc_state_ops *ops) {
+    uint32_t family = expiration_family(s->spec);
+    for (size_t i = 0; i < ops->count; i++) {
+        beamc__cell_apply(ops->items[i].cell, &ops->items[i]);
+        beamc__timer_ensure_collection(s, ops->items[i].scope, family);
+    }
+    beamc__state_ops_drop(ops);
+}
+
+void beamc__state_ops_free(beamc_state_ops *ops) {
+    free(ops->items);
+    beamc_arena_free(ops->arena);
+    *ops = (beamc_state_ops){0};
+}

@@ -1,0 +1,148 @@
+/* store.h: user state of one shard of a keyed stage, and its timers.
+ *
+ * Everything hangs on a scope: one key in one window. A bundle's writes are operations that wait until
+ * the bundle has succeeded; reads of what they touch see them already. Threads: a shard has one bundle
+ * in flight, and the store is that bundle's. */
+#ifndef BEAMC_ENGINE_STORE_H
+#define BEAMC_ENGINE_STORE_H
+
+#include <beamc/arena.h>
+#include <beamc/buf.h>
+
+#include "runner/engine/graph.h"
+#include "worker/exec/bundle.h"
+
+/* ------------------------------------------------------------------------- a map of bytes */
+
+/* A chained hash map of nodes that are part of something larger, in the order of their insertion. */
+typedef struct beamc_index_node {
+    struct beamc_index_node *chain, *prev, *next;
+    uint64_t hash;
+    beamc_slice key; /* owned with the node */
+} beamc_index_node;
+
+typedef struct beamc_index {
+    beamc_index_node **buckets;
+    size_t mask, count;
+    beamc_index_node *first, *last;
+} beamc_index;
+
+beamc_index_node *beamc__index_find(const beamc_index *index, uint64_t hash, beamc_slice key);
+void beamc__index_add(beamc_index *index, beamc_index_node *node);
+void beamc__index_remove(beamc_index *index, beamc_index_node *node);
+void beamc__index_free(beamc_index *index); /* not the nodes */
+
+/* --------------------------------------------------------------------------------- timers */
+
+enum { BEAMC_FAMILY_COLLECT = UINT32_MAX }; /* no DoFn's: drops the scope when its window is over */
+
+typedef enum beamc_heap_kind {
+    BEAMC_HEAP_FIRE = 0,
+    BEAMC_HEAP_HOLD,
+    BEAMC_HEAP_KINDS
+} beamc_heap_kind;
+
+typedef struct beamc_set_timer {
+    struct beamc_set_timer *next; /* of the scope */
+    struct beamc_scope *scope;
+    uint32_t family; /* of the node's families, or COLLECT */
+    bool processing_time;
+    bool last; /* collection and expiration: behind all others of its time */
+    beamc_time fire_at, hold_at;
+    uint64_t order;
+    size_t at[BEAMC_HEAP_KINDS]; /* places in heaps; SIZE_MAX: in none */
+    beamc_slice tag, pane;       /* encodings, behind the struct */
+} beamc_set_timer;
+
+typedef struct beamc_timer_heap {
+    beamc_set_timer **items;
+    size_t count, cap;
+    beamc_heap_kind kind;
+} beamc_timer_heap;
+
+/* --------------------------------------------------------------------------------- scopes */
+
+typedef struct beamc_cell {
+    struct beamc_cell *next;
+    enum { BEAMC_CELL_BAG = 1, BEAMC_CELL_MULTIMAP, BEAMC_CELL_LIST } kind;
+    bool dirty;                   /* the bundle has operations for it */
+    beamc_slice id;               /* behind the struct */
+    beamc_buf bag;                /* BAG */
+    beamc_index items;            /* MULTIMAP: of beamc_cell_item */
+    struct beamc_list_item *list; /* LIST: by time, then order of arrival */
+    size_t list_count, list_cap;
+} beamc_cell;
+
+typedef struct beamc_scope {
+    beamc_index_node node;   /* by window and key */
+    beamc_slice window, key; /* nested encodings */
+    beamc_time expires;      /* max timestamp of the window + allowed lateness */
+    beamc_time window_max;
+    beamc_cell *cells;
+    beamc_set_timer *timers;
+    bool touched;         /* by the bundle that is being committed */
+    const void *fired_in; /* the bundle that fires a timer of it: no other one there */
+    beamc_time fired_at;
+    uint32_t fired_family;
+} beamc_scope;
+
+typedef struct beamc_store {
+    const beamc_node_spec *spec;
+    beamc_index scopes;
+    beamc_timer_heap event, clock, holds;
+    uint64_t next_order;
+    beamc_buf name; /* scratch */
+} beamc_store;
+
+void beamc__store_init(beamc_store *s, const beamc_node_spec *spec);
+void beamc__store_deinit(beamc_store *s);
+/* Finds it; makes it when @p make. NULL: not there, or the window is malformed. */
+beamc_scope *beamc__store_scope(beamc_store *s, beamc_slice window, beamc_slice key, bool make);
+/* Drops what is in it, and the scope itself. */
+void beamc__scope_clear(beamc_store *s, beamc_scope *scope);
+void beamc__store_drop(beamc_store *s, beamc_scope *scope);
+
+/* ------------------------------------------------------------------ operations of a bundle */
+
+typedef struct beamc_state_op {
+    beamc_cell *cell;
+    beamc_scope *scope;
+    beamc_state_key_kind kind;
+    bool clear; /* else appends data */
+    beamc_slice map_key, data;
+    int64_t range_start, range_end;
+} beamc_state_op;
+
+typedef struct beamc_state_ops {
+    beamc_state_op *items;
+    size_t count, cap;
+    beamc_arena *arena; /* for what the operations hold */
+} beamc_state_ops;
+
+beamc_status beamc__state_get(beamc_store *s, const beamc_state_ops *ops,
+                              const beamc_state_key *key, beamc_arena *arena, beamc_slice *page,
+                              beamc_error *err);
+beamc_status beamc__state_write(beamc_store *s, beamc_state_ops *ops, const beamc_state_key *key,
+                                bool clear, beamc_slice data, beamc_error *err);
+/* Makes them real, or forgets them. The list is empty afterwards. */
+void beamc__state_ops_apply(beamc_store *s, beamc_state_ops *ops);
+void beamc__state_ops_drop(beamc_state_ops *ops);
+void beamc__state_ops_free(beamc_state_ops *ops);
+
+/* -------------------------------------------------------------------------- timers of a scope */
+
+/* Sets (or moves) the timer of this family and tag. @p pane is the encoding. */
+void beamc__timer_set(beamc_store *s, beamc_scope *scope, uint32_t family, beamc_slice tag,
+                      beamc_time fire_at, beamc_time hold_at, beamc_slice pane);
+void beamc__timer_clear(beamc_store *s, beamc_scope *scope, uint32_t family, beamc_slice tag);
+/* The scope's own timer, at its window's end + lateness. */
+void beamc__timer_ensure_collection(beamc_store *s, beamc_scope *scope, uint32_t family);
+/* Takes a timer out of heaps and scope; it is the caller's then. */
+void beamc__timer_take(beamc_store *s, beamc_set_timer *t);
+/* Puts back what was taken. */
+void beamc__timer_put(beamc_store *s, beamc_set_timer *t);
+static inline beamc_set_timer *beamc_timer_first(const beamc_timer_heap *h) {
+    return h->count > 0 ? h->items[0] : NULL;
+}
+
+#endif
