@@ -98,7 +98,12 @@ asan ubsan tsan:
 # bench/NAME.c are programs; bench/run and bench/run-fnapi run them beside their references.
 BENCH_NAMES := $(basename $(notdir $(wildcard bench/*.c)))
 BENCHES := $(BENCH_NAMES:%=$(B)/bench/%)
-$(foreach n,$(BENCH_NAMES),$(eval $(call program_rule,bench,$(n),$(B)/bench/$(n))))
+$(foreach n,$(filter-out fnapi_driver,$(BENCH_NAMES)),$(eval $(call program_rule,bench,$(n),$(B)/bench/$(n))))
+# The driver is a runner: it uses the gRPC part directly.
+$(B)/bench/fnapi_driver: $(B)/bench/fnapi_driver.o $(B)/libbeamc-fnapi.a $(B)/libbeamc.a
+	$(say) LD $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $^ -o $@ -Wl,--as-needed $(FNAPI_LIBS) $(CORE_LIBS)
 
 bench: ## compare with the reference program: events/s, CPU, memory, as ratios
 	@scripts/install-deps build test
