@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # tests/run: timeout=1800 sanitizers
 """Our worker against the scripted runner: bundles, elements, splits, metrics; what a correct runner may send."""
+import time
+
 import lib
 
 lib.use_beam_python()
@@ -358,6 +360,26 @@ def test_progress_of_a_running_bundle(t):
         instruction_id=bundle.id)).result(20)
     assert not late.error, 'progress of a finished bundle: ' + late.error
     runner.bundle(stage).end_input().result()
+
+
+def test_progress_says_whether_data_is_consumed(t):
+    runner, proto = start(t)
+    stage = echo_stage(runner, proto)
+    gate = Gate(t)
+    busy = run(runner, stage, [gate.element])
+    gate.reached()
+    assert busy.progress().consuming_received_data
+    gate.open()
+    busy.result()
+    idle = runner.bundle(stage)
+    until = time.monotonic() + 20
+    while True:  # first it is on its way to its input
+        progress = idle.progress()
+        if progress.HasField('consuming_received_data') and not progress.consuming_received_data:
+            break
+        assert time.monotonic() < until, 'a bundle that waits for input says %s' % progress
+        time.sleep(0.01)
+    idle.end_input().result()
 
 
 def test_progress_of_waiting_failed_and_unknown_bundles(t):

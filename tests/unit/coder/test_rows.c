@@ -512,6 +512,28 @@ static const beamc_row *own_rows(void *arg, uint64_t fingerprint) {
     return fingerprint == beamc_row_fingerprint(&place_row) ? &place_row : NULL;
 }
 
+/* beam:coder:schema:v1: SchemaCoderPayload.schema (field 1) is the row's; what else it holds is another SDK's affair. */
+Test(row, schema_coders_are_rows) {
+    beamc_slice schema;
+    cr_assert_eq(beamc__schema_from_row(&all_row, arena, &schema, NULL), BEAMC_OK);
+    beamc_buf payload = {0};
+    beamc_buf_put_u8(&payload, 1 << 3 | 2);
+    beamc_put_prefixed(&payload, schema);
+    const model models[] = {{"s", "beam:coder:schema:v1", beamc_buf_slice(&payload), {0}},
+                            {"bad", "beam:coder:schema:v1", BEAMC_STR("\x0a\x7f"), {0}},
+                            {0}};
+    const beamc_coder *c;
+    beamc_error err = {0};
+    cr_assert_eq(build(models, "s", &c, &err), BEAMC_OK, "%s", err.message);
+    cr_assert_eq(c->kind, BEAMC_CODER_ROW);
+    beamc_slice bytes = encoded(&all_row, all_value());
+    const void *value = decoded(c->row, bytes);
+    expect_json(c->row, value, all_json);
+    cr_assert(beamc_slice_eq(encoded(c->row, value), bytes));
+    cr_assert_neq(build(models, "bad", &c, &err), BEAMC_OK);
+    beamc_buf_free(&payload);
+}
+
 Test(row, the_programs_own_struct_is_used_for_its_schema) {
     static const uint32_t order[] = {2, 0, 1};
     for (int moved = 0; moved < 2; moved++) {
