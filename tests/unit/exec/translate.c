@@ -128,7 +128,11 @@ Test(exec_translate, coders_that_do_not_fit) {
     REFUSED(k, BEAMC_INVALID_ARGUMENT, "which carries no windows");
     /* A payload may not retype a function that has a type. */
     k = start();
-    static const beamc_dofn liar = {BEAMC_DOFN_ABI, .urn = "h:pass", .outputs = {{"a"}, {"b"}}};
+    static const beamc_dofn liar = {
+        BEAMC_DOFN_ABI,
+        .urn = "h:pass",
+        .outputs = {{.name = "a"}, {.name = "b"}},
+    };
     const beamc_coder *const lies[] = {&beamc_double, &beamc_double};
     Pipe__ParDoPayload *lie = kit_pardo_payload(k, &hostile_pass_fn, NULL, kv, NULL, NULL);
     beamc_buf payload = {0};
