@@ -209,7 +209,7 @@ bool beamc__check_side_input(beamc_pipeline *p, const char *label, const char *n
         return false;
     }
     if (!side->bounded && s->w.fn.kind == BEAMC_WINDOW_GLOBAL &&
-        !beamc__trigger_only_at_end(s->w.trigger)) {
+        !beamc__trigger_fires_once(s->w.trigger, s->w.allowed_lateness_ms)) {
         FAIL("side input \"%s\" is unbounded, in the global window and triggered: which of its "
              "panes to see is not defined. Put it in fixed windows, or keep it in state",
              name);

@@ -147,10 +147,16 @@ bool beamc__trigger_may_finish(const beamc_trigger *t) {
     }
 }
 
-bool beamc__trigger_only_at_end(const beamc_trigger *t) {
-    return t == NULL || t->kind == BEAMC_TRIGGER_DEFAULT || t->kind == BEAMC_TRIGGER_NEVER ||
-           (t->kind == BEAMC_TRIGGER_AFTER_WATERMARK &&
-            (t->early == NULL || t->early->kind == BEAMC_TRIGGER_NEVER));
+static bool is_silent(const beamc_trigger *t) {
+    return t == NULL || t->kind == BEAMC_TRIGGER_NEVER;
+}
+
+bool beamc__trigger_fires_once(const beamc_trigger *t, int64_t allowed_lateness_ms) {
+    if (is_silent(t) || t->kind == BEAMC_TRIGGER_DEFAULT) {
+        return true;
+    }
+    return t->kind == BEAMC_TRIGGER_AFTER_WATERMARK && is_silent(t->early) &&
+           (allowed_lateness_ms == 0 || is_silent(t->late));
 }
 
 static int child_count(const beamc_trigger *t) {

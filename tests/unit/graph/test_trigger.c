@@ -61,6 +61,16 @@ Test(graph_trigger, what_may_finish) {
     cr_assert(beamc__trigger_may_finish(BEAMC_OR_FINALLY(BEAMC_REPEATEDLY(COUNT(1)), COUNT(9))));
 }
 
+Test(graph_trigger, what_fires_once) {
+    cr_assert(beamc__trigger_fires_once(NULL, 5));
+    cr_assert(beamc__trigger_fires_once(BEAMC_NEVER(), 5));
+    cr_assert(beamc__trigger_fires_once(BEAMC_AFTER_WATERMARK(.early = BEAMC_NEVER()), 5));
+    cr_assert(beamc__trigger_fires_once(BEAMC_AFTER_WATERMARK(.late = COUNT(1)), 0));
+    cr_assert(!beamc__trigger_fires_once(BEAMC_AFTER_WATERMARK(.late = COUNT(1)), 5));
+    cr_assert(!beamc__trigger_fires_once(BEAMC_AFTER_WATERMARK(.early = COUNT(1)), 0));
+    cr_assert(!beamc__trigger_fires_once(BEAMC_REPEATEDLY(COUNT(1)), 0));
+}
+
 Test(graph_trigger, faults) {
     cr_assert_null(beamc__trigger_fault(NULL, 0));
     cr_assert_null(beamc__trigger_fault(BEAMC_OR_FINALLY(COUNT(1), COUNT(2)), 0));
