@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # tests/run: timeout=1800 sanitizers
 """Our worker against the scripted runner: bundles, elements, splits, metrics; what a correct runner may send."""
+import re
+import subprocess
 import time
 
 import lib
@@ -15,7 +17,7 @@ from apache_beam.utils import timestamp, windowed_value
 
 from lib import equal
 from stages import Stage, global_window
-from worker_case import (Gate, check_echo, echo_stage, infos, metric, ours_only, run, slow, split_of, start, varints)
+from worker_case import (Gate, check_echo, command, echo_stage, infos, metric, ours_only, run, slow, split_of, start, varints)
 
 EMBED_RESPONSE = 'beam:protocol:control_response_elements_embedding:v1'
 SHORT_IDS = 'beam:protocol:monitoring_info_short_ids:v1'
@@ -592,6 +594,38 @@ def test_giant_elements(t):
     made = runner.bundle(stage).send(stage.source(), stage.encode([b'big:%d' % size])).end_input()
     assert made.output(timeout=600).count(b'x') == size
     check_echo(runner, stage)
+
+
+def recording_worker(path):
+    return command() + ['--record_traffic=' + path]
+
+
+@ours_only('records nothing')
+def test_recorded_traffic(t):
+    recording = t.path('traffic')
+    runner, proto = start(t, template=recording_worker(recording))
+    stage = echo_stage(runner, proto)
+    equal(stage.values(run(runner, stage, [b'to and fro']).output()), [b'to and fro'])
+    failed = run(runner, stage, [b'fail:this is an error'])
+    failed.error()
+    runner.finish()
+    done = subprocess.run([lib.program('beamc-dump'), recording], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    equal((done.returncode, done.stderr), (0, ''))
+    frames = re.split(r'(?m)^# \d+ ', done.stdout)[1:]
+    for start_of_frame, text in (('< ', 'process_bundle_descriptor_id: "echo"'), ('< ', 'to and fro'), ('> ', 'to and fro'),
+                                 ('> ', 'this is an error'), ('< ', 'beam:runner:source:v1')):
+        assert [f for f in frames if f.startswith(start_of_frame) and text in f], '%s%s is not in %s' % (
+            start_of_frame, text, done.stdout[:4000])
+    for method in ('BeamFnControl/Control', 'BeamFnControl/GetProcessBundleDescriptor', 'BeamFnData/Data'):
+        for direction in '<>':
+            assert [f for f in frames if f.startswith(direction) and method in f.split('\n')[0]], direction + method
+
+
+@ours_only('records nothing')
+def test_a_recording_that_cannot_be_written(t):
+    runner, _ = start(t, template=recording_worker(t.path('nowhere/traffic')))
+    assert runner.worker_exit() != 0
+    assert '--record_traffic=' in runner.worker_stderr(), runner.worker_stderr()
 
 
 if __name__ == '__main__':

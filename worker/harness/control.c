@@ -24,6 +24,7 @@ static void send_response(beamc_harness *h, beamc_buf *response) {
         beamc_rpc_msg_unref(msg); /* the runner has gone; the reader knows */
         return;
     }
+    beamc_record_out(h->client.recorder, BEAMC_FN_CONTROL, beamc_rpc_msg_data(msg));
     (void)beamc_rpc_stream_write(stream, msg, NULL);
     beamc_rpc_stream_unref(stream);
 }
@@ -331,6 +332,7 @@ beamc_status beamc__control_run(beamc_harness *h, beamc_error *err) {
         if (status != BEAMC_OK || msg == NULL) {
             break;
         }
+        beamc_record_in(h->client.recorder, BEAMC_FN_CONTROL, beamc_rpc_msg_data(msg));
         status = handle(h, beamc_rpc_msg_data(msg), err);
         beamc_rpc_msg_unref(msg);
         if (status != BEAMC_OK) {

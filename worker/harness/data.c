@@ -106,6 +106,7 @@ static void read_all(beamc_data_stream *s, bool *malformed, beamc_error *err) {
         if (status == BEAMC_OK && msg == NULL) {
             status = BEAMC_FAIL(err, UNAVAILABLE, "the runner has closed it");
         } else if (status == BEAMC_OK) {
+            beamc_record_in(s->plane->client->recorder, BEAMC_FN_DATA, beamc_rpc_msg_data(msg));
             status = deliver(s, msg, err);
             *malformed = status != BEAMC_OK;
             beamc_rpc_msg_unref(msg);
@@ -158,8 +159,7 @@ static beamc_status open_rpc(beamc_data_stream *s, beamc_error *err) {
     beamc_rpc_metadata named = {"data_stream_id", beamc_str(s->stream_id)};
     beamc_rpc_call_options options = {.metadata = &named,
                                       .metadata_len = s->stream_id[0] != '\0' ? 1 : 0};
-    return beamc_rpc_stream_open(s->channel, BEAMC_FN_SERVICE("BeamFnData/Data"), &options, &s->rpc,
-                                 err);
+    return beamc_rpc_stream_open(s->channel, BEAMC_FN_DATA, &options, &s->rpc, err);
 }
 
 /* A stream in the state CONNECTING, in the table: its two references are the table's and the caller's. */
@@ -263,6 +263,7 @@ beamc_status beamc__data_open(beamc_data_plane *plane, const char *url, const ch
 }
 
 beamc_status beamc__data_send(beamc_data_stream *s, beamc_buf *message, beamc_error *err) {
+    beamc_record_out(s->plane->client->recorder, BEAMC_FN_DATA, beamc_buf_slice(message));
     BEAMC_TRY_CTX(err, beamc_rpc_stream_write(s->rpc, beamc_rpc_msg_take(message), err),
                   "data stream of %s", s->url);
     return BEAMC_OK;

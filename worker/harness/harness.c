@@ -141,6 +141,10 @@ static beamc_status fetch_artifacts(beamc_harness *h, const Fn__ProvisionInfo *i
 }
 
 static beamc_status prepare(beamc_harness *h, beamc_error *err) {
+    const char *recording = beamc_option_text(h->options, "record_traffic");
+    if (recording != NULL && recording[0] != '\0') {
+        BEAMC_TRY(beamc__recorder_new(recording, &h->client.recorder, err));
+    }
     Fn__ProvisionInfo *info;
     BEAMC_TRY(beamc__provision(h, &info, err));
     h->logging = beamc__logging_new(&h->client, h->logging_url);
@@ -163,12 +167,10 @@ static beamc_status prepare(beamc_harness *h, beamc_error *err) {
 static beamc_status open_control(beamc_harness *h, beamc_error *err) {
     BEAMC_TRY(
         beamc__endpoint_connect(&h->client, "control", h->control_url, &h->control_channel, err));
-    beamc__plans_set_channel(h->plans, h->control_channel);
+    beamc__plans_set_channel(h->plans, h->control_channel, h->client.recorder);
     beamc_rpc_stream *stream;
     BEAMC_TRY_CTX(err,
-                  beamc_rpc_stream_open(h->control_channel,
-                                        BEAMC_FN_SERVICE("BeamFnControl/Control"), NULL, &stream,
-                                        err),
+                  beamc_rpc_stream_open(h->control_channel, BEAMC_FN_CONTROL, NULL, &stream, err),
                   "control stream of %s", h->control_url);
     pthread_mutex_lock(&h->mu);
     h->control = stream;
@@ -230,6 +232,8 @@ static void take_down(beamc_harness *h) {
     beamc__logging_enter(NULL, NULL);
     atomic_store(&h->client.stopping, true); /* do not begin to connect for the last log lines */
     beamc__logging_free(h->logging);
+    beamc__recorder_free(h->client.recorder);
+    h->client.recorder = NULL;
 }
 
 beamc_status beamc__harness_run(beamc_harness *h, beamc_error *err) {

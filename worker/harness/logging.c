@@ -213,6 +213,7 @@ static bool take_batch(beamc_logging *l, beamc_buf *batch) {
 static bool send_batches(beamc_logging *l, beamc_rpc_stream *stream, beamc_buf *batch) {
     while (batch->len > 0 || take_batch(l, batch)) {
         beamc_rpc_msg *msg = beamc_rpc_msg_copy(beamc_buf_slice(batch));
+        beamc_record_out(l->client->recorder, BEAMC_FN_LOGGING, beamc_buf_slice(batch));
         if (beamc_rpc_stream_write(stream, msg, NULL) != BEAMC_OK) {
             return false;
         }
@@ -249,8 +250,7 @@ static bool send_once(beamc_logging *l, beamc_buf *batch) {
         return false;
     }
     bool over = false;
-    if (beamc_rpc_stream_open(channel, BEAMC_FN_SERVICE("BeamFnLogging/Logging"), NULL, &stream,
-                              NULL) == BEAMC_OK) {
+    if (beamc_rpc_stream_open(channel, BEAMC_FN_LOGGING, NULL, &stream, NULL) == BEAMC_OK) {
         set_stream(l, stream);
         over = send_batches(l, stream, batch);
         if (over) {

@@ -27,6 +27,7 @@ typedef struct beamc_descriptor {
 struct beamc_plans {
     const beamc_plan_env *env;
     beamc_rpc_channel *control;
+    beamc_recorder *recorder;
     pthread_mutex_t mu;
     pthread_cond_t fetched;
     beamc_idmap descriptors;
@@ -43,7 +44,9 @@ beamc_plans *beamc__plans_new(const beamc_plan_env *env) {
     return plans;
 }
 
-void beamc__plans_set_channel(beamc_plans *plans, beamc_rpc_channel *control) {
+void beamc__plans_set_channel(beamc_plans *plans, beamc_rpc_channel *control,
+                              beamc_recorder *recorder) {
+    plans->recorder = recorder;
     plans->control = control;
 }
 
@@ -160,9 +163,12 @@ static beamc_status fetch(beamc_plans *plans, const char *id, beamc_rpc_msg **ou
                           beamc_error *err) {
     beamc_buf request = {0};
     beamc_pb_text(&request, 1, id);
-    beamc_status status = beamc_rpc_unary(
-        plans->control, BEAMC_FN_SERVICE("BeamFnControl/GetProcessBundleDescriptor"),
-        beamc_buf_slice(&request), FETCH_MS, out, err);
+    beamc_record_out(plans->recorder, BEAMC_FN_DESCRIPTOR, beamc_buf_slice(&request));
+    beamc_status status = beamc_rpc_unary(plans->control, BEAMC_FN_DESCRIPTOR,
+                                          beamc_buf_slice(&request), FETCH_MS, out, err);
+    if (status == BEAMC_OK) {
+        beamc_record_in(plans->recorder, BEAMC_FN_DESCRIPTOR, beamc_rpc_msg_data(*out));
+    }
     beamc_buf_free(&request);
     if (status != BEAMC_OK) {
         beamc_error_prepend(err, "descriptor %s", id);

@@ -24,7 +24,8 @@ beamc_plans *beamc__plans_new(const beamc_plan_env *env);
 /* All plans must have been given back; calls their teardowns. */
 void beamc__plans_free(beamc_plans *plans);
 /* Where descriptors are fetched (BeamFnControl.GetProcessBundleDescriptor). Borrowed. */
-void beamc__plans_set_channel(beamc_plans *plans, beamc_rpc_channel *control);
+void beamc__plans_set_channel(beamc_plans *plans, beamc_rpc_channel *control,
+                              beamc_recorder *recorder);
 
 /* Notes a descriptor; a later one of the same id takes its place for new plans. */
 void beamc__plans_register(beamc_plans *plans, const char *id, beamc_slice descriptor);

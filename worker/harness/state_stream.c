@@ -138,6 +138,7 @@ static void *reader(void *arg) {
         if (status == BEAMC_OK && msg == NULL) {
             status = BEAMC_FAIL(&why, UNAVAILABLE, "the runner has closed it");
         } else if (status == BEAMC_OK) {
+            beamc_record_in(plane->client->recorder, BEAMC_FN_STATE, beamc_rpc_msg_data(msg));
             status = deliver(s, msg, &why);
             beamc_rpc_msg_unref(msg);
         }
@@ -168,8 +169,7 @@ static beamc_status connect_locked(beamc_state_stream *s, beamc_error *err) {
     beamc_status status =
         beamc__endpoint_connect(plane->client, "state", s->url, &s->channel, &why);
     if (status == BEAMC_OK) {
-        status = beamc_rpc_stream_open(s->channel, BEAMC_FN_SERVICE("BeamFnState/State"), NULL,
-                                       &s->rpc, &why);
+        status = beamc_rpc_stream_open(s->channel, BEAMC_FN_STATE, NULL, &s->rpc, &why);
     }
     pthread_mutex_lock(&plane->mu);
     if (status == BEAMC_OK) {
@@ -276,6 +276,7 @@ beamc_status beamc__state_send(beamc_state_session *session, beamc_state_pending
     beamc__state_put_request(&request, id, session->instruction_id, beamc_buf_slice(&session->key),
                              op, bytes);
     beamc_error why = {0};
+    beamc_record_out(plane->client->recorder, BEAMC_FN_STATE, beamc_buf_slice(&request));
     status = beamc_rpc_stream_write(session->stream->rpc, beamc_rpc_msg_take(&request), &why);
     if (status == BEAMC_OK) {
         return status;
