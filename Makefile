@@ -214,6 +214,12 @@ $(B)/lib/libbeamc-fnapi.so.$(ABI): $(B)/libbeamc-fnapi.a scripts/libbeamc-fnapi.
 LINK_CORE = -Wl,--whole-archive $(B)/libbeamc.a -Wl,--no-whole-archive \
   '-Wl,--export-dynamic-symbol=beamc_*' -Wl,-rpath,'$$ORIGIN/../lib' -Wl,--as-needed $(CORE_LIBS)
 
+# A sanitizer's own dlopen stands between ours and the loader, which then looks into the run path of
+# the sanitizer's library; an old-style one of the program is looked into for all.
+ifneq ($(SAN),)
+  LINK_CORE += -Wl,--disable-new-dtags
+endif
+
 define program_rule # 1: folder of the sources, 2: name of the source, 3: program
 $(3): $(patsubst %.c,$(B)/%.o,$(call sources_of,$(1),$(2))) $(B)/libbeamc.a | $(LIBS_SO)
 	$$(say) LD $$@

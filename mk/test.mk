@@ -13,7 +13,7 @@ $(B)/unit: $(UNIT_O) $(B)/unit.list $(B)/libbeamc-fnapi.a $(B)/libbeamc.a
 	$(Q)$(CC) $(CFLAGS_ALL) $(UNIT_O) $(B)/libbeamc-fnapi.a $(B)/libbeamc.a -o $@ -Wl,-rpath,'$$ORIGIN/lib' -lcriterion -lyaml $(FNAPI_LIBS) $(CORE_LIBS)
 
 # Reports of the uninstrumented gRPC and Criterion libraries are not ours.
-SAN_ENV := ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
+SAN_ENV := LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lib/lsan.supp:print_suppressions=0 ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
   TSAN_OPTIONS=ignore_noninstrumented_modules=1:halt_on_error=1:exitcode=66
 
 unit: $(B)/unit ## the unit tests alone (T=suite/test: a Criterion pattern)

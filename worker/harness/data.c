@@ -96,7 +96,7 @@ static beamc_status deliver(beamc_data_stream *s, beamc_rpc_msg *msg, beamc_erro
     }
 }
 
-/* Until the stream ends; *malformed when it was we who gave up. */
+/* Until the stream ends; *malformed when it was us who gave up. */
 static void read_all(beamc_data_stream *s, bool *malformed, beamc_error *err) {
     beamc_status status = BEAMC_OK;
     *malformed = false;
@@ -115,11 +115,17 @@ static void read_all(beamc_data_stream *s, bool *malformed, beamc_error *err) {
     beamc_error_prepend(err, "data stream of %s", s->url);
 }
 
+static beamc_status open_stream(beamc_data_plane *plane, const char *url, const char *stream_id,
+                                beamc_rpc_channel **channel, beamc_data_stream **out,
+                                beamc_error *err);
+
 /* What a malformed message held is lost, and nobody knows for whom it was: the stream is given up, which
- * tells the runner, and one in its place is there for the bundles that follow. */
+ * tells the runner, and one in its place, on the same connection, is there before the bundles that follow
+ * can ask for it. */
 static void open_again(beamc_data_stream *s) {
     beamc_data_stream *next;
-    if (beamc__data_open(s->plane, s->url, s->stream_id, NULL, &next, NULL) == BEAMC_OK) {
+    beamc_rpc_stream_cancel(s->rpc);
+    if (open_stream(s->plane, s->url, s->stream_id, &s->channel, &next, NULL) == BEAMC_OK) {
         beamc__data_release(next);
     }
 }
@@ -135,12 +141,12 @@ static void *reader(void *arg) {
     bool closing = plane->closing;
     set_broken(s, &why);
     pthread_mutex_unlock(&plane->mu);
-    beamc__inboxes_fail(plane->inboxes, s, &why);
-    beamc_rpc_stream_cancel(s->rpc);
     if (malformed && !closing) {
         BEAMC_LOG_ERROR(NULL, "%s", why.message);
         open_again(s);
     }
+    beamc__inboxes_fail(plane->inboxes, s, &why);
+    beamc_rpc_stream_cancel(s->rpc);
     if (in_table) {
         beamc__data_release(s);
     }
@@ -155,7 +161,9 @@ static void *reader(void *arg) {
 /* ---------------------------------------------------------------------------------- opening */
 
 static beamc_status open_rpc(beamc_data_stream *s, beamc_error *err) {
-    BEAMC_TRY(beamc__endpoint_connect(s->plane->client, "data", s->url, &s->channel, err));
+    if (s->channel == NULL) {
+        BEAMC_TRY(beamc__endpoint_connect(s->plane->client, "data", s->url, &s->channel, err));
+    }
     beamc_rpc_metadata named = {"data_stream_id", beamc_str(s->stream_id)};
     beamc_rpc_call_options options = {.metadata = &named,
                                       .metadata_len = s->stream_id[0] != '\0' ? 1 : 0};
@@ -206,8 +214,10 @@ static beamc_status connect_locked(beamc_data_stream *s, beamc_error *err) {
     return BEAMC_OK;
 }
 
+/* @p channel: NULL, or a connection that a new stream takes over. */
 static beamc_status open_locked(beamc_data_plane *plane, const char *url, const char *stream_id,
-                                beamc_slice key, beamc_data_stream **out, beamc_error *err) {
+                                beamc_slice key, beamc_rpc_channel **channel,
+                                beamc_data_stream **out, beamc_error *err) {
     if (plane->closing) {
         return BEAMC_FAIL(err, CANCELLED, "the worker ends");
     }
@@ -216,6 +226,10 @@ static beamc_status open_locked(beamc_data_plane *plane, const char *url, const 
     beamc_status status = BEAMC_OK;
     if (s == NULL) {
         s = stream_new(plane, url, stream_id, key);
+        if (channel != NULL) {
+            s->channel = *channel;
+            *channel = NULL;
+        }
         status = connect_locked(s, err);
     } else {
         stream_ref(s);
@@ -234,16 +248,24 @@ static beamc_status open_locked(beamc_data_plane *plane, const char *url, const 
     return BEAMC_OK;
 }
 
-beamc_status beamc__data_open(beamc_data_plane *plane, const char *url, const char *stream_id,
-                              beamc_inbox *inbox, beamc_data_stream **out, beamc_error *err) {
+static beamc_status open_stream(beamc_data_plane *plane, const char *url, const char *stream_id,
+                                beamc_rpc_channel **channel, beamc_data_stream **out,
+                                beamc_error *err) {
     *out = NULL;
     beamc_buf key = {0};
     beamc_buf_put(&key, url, strlen(url) + 1);
     beamc_buf_put_str(&key, stream_id);
     pthread_mutex_lock(&plane->mu);
-    beamc_status status = open_locked(plane, url, stream_id, beamc_buf_slice(&key), out, err);
+    beamc_status status =
+        open_locked(plane, url, stream_id, beamc_buf_slice(&key), channel, out, err);
     pthread_mutex_unlock(&plane->mu);
     beamc_buf_free(&key);
+    return status;
+}
+
+beamc_status beamc__data_open(beamc_data_plane *plane, const char *url, const char *stream_id,
+                              beamc_inbox *inbox, beamc_data_stream **out, beamc_error *err) {
+    beamc_status status = open_stream(plane, url, stream_id, NULL, out, err);
     if (status != BEAMC_OK || inbox == NULL) {
         return status;
     }
