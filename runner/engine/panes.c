@@ -15,24 +15,26 @@ typedef struct draining {
     beamc_buf *out;
     beamc_time *min_timestamp;
     uint64_t *count;
+    bool by_watermark; /* it has passed the end or the expiry of the window */
 } draining;
 
-/* Before the end of the window: early. The first pane behind it: on time, if its timestamp can still
- * be before the output watermark. From then on: late. */
-static beamc_pane next_pane(const beamc_gwin *w, bool last, const beamc_group_time *time) {
+/* Before the end of the window: early. The first that comes because the watermark has passed: on
+ * time, if the output watermark has not passed its timestamp, too. All others: late. */
+static beamc_pane next_pane(const beamc_gwin *w, bool last, const draining *d) {
+    const beamc_group_time *time = d->time;
     bool first = (w->flags & BEAMC_GWIN_FIRED) == 0;
     bool early_so_far = first || w->timing == BEAMC_PANE_EARLY;
     beamc_time end = beamc_gwin_last(w->window);
     beamc_pane pane = {.is_first = first, .is_last = last};
     pane.index = first ? 0 : (int64_t)w->index + 1;
     pane.non_speculative_index = first ? 0 : (int64_t)w->non_speculative + 1;
-    if (end < time->output || !early_so_far) {
-        pane.timing = BEAMC_PANE_LATE;
-    } else if (time->watermark <= end) {
+    if (time->watermark <= end && early_so_far) {
         pane.timing = BEAMC_PANE_EARLY;
         pane.non_speculative_index = -1;
-    } else {
+    } else if (d->by_watermark && early_so_far && time->output <= end) {
         pane.timing = BEAMC_PANE_ON_TIME;
+    } else {
+        pane.timing = BEAMC_PANE_LATE;
     }
     return pane;
 }
@@ -81,7 +83,7 @@ static void emit(beamc_general *g, beamc_gwin *w, bool last, const draining *d) 
     const beamc_windowing *how = g->windowing;
     bool on_time_always = how->on_time == BEAMC_ON_TIME_FIRE_ALWAYS && g->program.on_time;
     bool close_always = how->closing == BEAMC_CLOSING_EMIT_ALWAYS;
-    beamc_pane pane = next_pane(w, last, d->time);
+    beamc_pane pane = next_pane(w, last, d);
     if (w->fresh > 0 || (on_time_always && pane.timing == BEAMC_PANE_ON_TIME) ||
         (close_always && last)) {
         put_pane(g, w, &pane, d);
@@ -120,7 +122,8 @@ static void expire(beamc_general *g, beamc_gwin *w, const draining *d) {
     beamc__gkey_check(g, k);
 }
 
-static void pass_watermark(beamc_general *g, beamc_gwin *w, const draining *d) {
+static void pass_watermark(beamc_general *g, beamc_gwin *w, draining *d) {
+    d->by_watermark = true;
     beamc__gwin_unready(g, w);
     if ((w->flags & BEAMC_GWIN_ENDED) == 0) {
         w->flags |= BEAMC_GWIN_ENDED;
@@ -145,7 +148,7 @@ static void look_again(beamc_general *g, beamc_gwin *w, const draining *d) {
 
 bool beamc__general_step(beamc_general *g, const beamc_group_time *time, beamc_buf *out,
                          beamc_time *min_timestamp, uint64_t *count) {
-    draining d = {time, out, min_timestamp, count};
+    draining d = {time, out, min_timestamp, count, false};
     beamc_gwin *w;
     if (g->ready_first != NULL) {
         w = g->ready_first;

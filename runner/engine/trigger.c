@@ -340,17 +340,18 @@ static void fire_each(const beamc_trigger_program *p, beamc_trigger_state *s, un
     set_finished(s, i, first_unfinished(p, s, i) == p->nodes[i].end);
 }
 
-/* `finally` keeps what it has seen across the firings of `main`. */
+/* Nothing comes behind the firing of `finally`, which has seen all since the window began. */
 static void fire_or_finally(const beamc_trigger_program *p, beamc_trigger_state *s, unsigned i,
                             const beamc_trigger_context *c) {
     unsigned main = i + 1, finally = p->nodes[i + 1].end;
     if (should_fire(p, s, finally, c)) {
         fire(p, s, finally, c);
         clear(p, s, main);
+        set_finished(s, i, true);
     } else {
         fire(p, s, main, c);
+        set_finished(s, i, is_finished(s, main));
     }
-    set_finished(s, i, is_finished(s, main) || is_finished(s, finally));
 }
 
 static void fire(const beamc_trigger_program *p, beamc_trigger_state *s, unsigned i,
