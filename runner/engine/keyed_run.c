@@ -113,18 +113,18 @@ beamc_status beamc__keyed_get(beamc_bundle *b, const beamc_state_key *key, beamc
     (void)continuation; /* all of it is one page */
     *next = (beamc_slice){NULL, 0};
     BEAMC_TRY(check_key(b, key, err));
-    return beamc__state_get(&b->keyed->shard->store, &b->keyed->ops, key, arena, page, err);
+    return beamc__store_get(&b->keyed->shard->store, &b->keyed->ops, key, arena, page, err);
 }
 
 beamc_status beamc__keyed_append(beamc_bundle *b, const beamc_state_key *key, beamc_slice data,
                                  beamc_error *err) {
     BEAMC_TRY(check_key(b, key, err));
-    return beamc__state_write(&b->keyed->shard->store, &b->keyed->ops, key, false, data, err);
+    return beamc__store_write(&b->keyed->shard->store, &b->keyed->ops, key, false, data, err);
 }
 
 beamc_status beamc__keyed_clear(beamc_bundle *b, const beamc_state_key *key, beamc_error *err) {
     BEAMC_TRY(check_key(b, key, err));
-    return beamc__state_write(&b->keyed->shard->store, &b->keyed->ops, key, true,
+    return beamc__store_write(&b->keyed->shard->store, &b->keyed->ops, key, true,
                               (beamc_slice){NULL, 0}, err);
 }
 
@@ -132,7 +132,7 @@ void beamc__keyed_reset(beamc_bundle *b) {
     if (b->keyed == NULL) {
         return;
     }
-    beamc__state_ops_drop(&b->keyed->ops);
+    beamc__store_ops_drop(&b->keyed->ops);
     for (size_t i = 0; i < b->node->spec->timer_count; i++) {
         beamc_buf_clear(&b->keyed->set[i]);
     }
@@ -266,7 +266,7 @@ beamc_status beamc__keyed_prepare(beamc_bundle *b, beamc_error *err) {
     for (size_t i = 0; i < w->ops.count; i++) {
         touch(w, w->ops.items[i].scope);
     }
-    beamc__state_ops_apply(&w->shard->store, &w->ops);
+    beamc__store_ops_apply(&w->shard->store, &w->ops);
     for (size_t i = 0; i < w->fired_count; i++) {
         w->fired[i]->scope->fired_in = NULL;
         touch(w, w->fired[i]->scope);
@@ -310,6 +310,6 @@ void beamc__keyed_work_free(struct beamc_keyed_work *w) {
     free(w->touched);
     free(w->given);
     free(w->set);
-    beamc__state_ops_free(&w->ops);
+    beamc__store_ops_free(&w->ops);
     free(w);
 }

@@ -126,7 +126,7 @@ static beamc_status find_cell(beamc_store *s, const beamc_state_key *key, bool m
     return BEAMC_OK;
 }
 
-beamc_status beamc__state_get(beamc_store *s, const beamc_state_ops *ops,
+beamc_status beamc__store_get(beamc_store *s, const beamc_state_ops *ops,
                               const beamc_state_key *key, beamc_arena *arena, beamc_slice *page,
                               beamc_error *err) {
     beamc_scope *scope;
@@ -158,7 +158,7 @@ beamc_status beamc__state_get(beamc_store *s, const beamc_state_ops *ops,
     return BEAMC_OK;
 }
 
-beamc_status beamc__state_write(beamc_store *s, beamc_state_ops *ops, const beamc_state_key *key,
+beamc_status beamc__store_write(beamc_store *s, beamc_state_ops *ops, const beamc_state_key *key,
                                 bool clear, beamc_slice data, beamc_error *err) {
     beamc_scope *scope;
     beamc_cell *cell;
@@ -188,7 +188,7 @@ beamc_status beamc__state_write(beamc_store *s, beamc_state_ops *ops, const beam
     return BEAMC_OK;
 }
 
-void beamc__state_ops_drop(beamc_state_ops *ops) {
+void beamc__store_ops_drop(beamc_state_ops *ops) {
     for (size_t i = 0; i < ops->count; i++) {
         ops->items[i].cell->dirty = false;
     }
@@ -207,16 +207,16 @@ static uint32_t expiration_family(const beamc_node_spec *spec) {
     return BEAMC_FAMILY_COLLECT;
 }
 
-void beamc__state_ops_apply(beamc_store *s, beamc_state_ops *ops) {
+void beamc__store_ops_apply(beamc_store *s, beamc_state_ops *ops) {
     uint32_t family = expiration_family(s->spec);
     for (size_t i = 0; i < ops->count; i++) {
         beamc__cell_apply(ops->items[i].cell, &ops->items[i]);
         beamc__timer_ensure_collection(s, ops->items[i].scope, family);
     }
-    beamc__state_ops_drop(ops);
+    beamc__store_ops_drop(ops);
 }
 
-void beamc__state_ops_free(beamc_state_ops *ops) {
+void beamc__store_ops_free(beamc_state_ops *ops) {
     free(ops->items);
     beamc_arena_free(ops->arena);
     *ops = (beamc_state_ops){0};

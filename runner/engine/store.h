@@ -119,15 +119,15 @@ typedef struct beamc_state_ops {
     beamc_arena *arena; /* for what the operations hold */
 } beamc_state_ops;
 
-beamc_status beamc__state_get(beamc_store *s, const beamc_state_ops *ops,
+beamc_status beamc__store_get(beamc_store *s, const beamc_state_ops *ops,
                               const beamc_state_key *key, beamc_arena *arena, beamc_slice *page,
                               beamc_error *err);
-beamc_status beamc__state_write(beamc_store *s, beamc_state_ops *ops, const beamc_state_key *key,
+beamc_status beamc__store_write(beamc_store *s, beamc_state_ops *ops, const beamc_state_key *key,
                                 bool clear, beamc_slice data, beamc_error *err);
 /* Makes them real, or forgets them. The list is empty afterwards. */
-void beamc__state_ops_apply(beamc_store *s, beamc_state_ops *ops);
-void beamc__state_ops_drop(beamc_state_ops *ops);
-void beamc__state_ops_free(beamc_state_ops *ops);
+void beamc__store_ops_apply(beamc_store *s, beamc_state_ops *ops);
+void beamc__store_ops_drop(beamc_state_ops *ops);
+void beamc__store_ops_free(beamc_state_ops *ops);
 
 /* -------------------------------------------------------------------------- timers of a scope */
 
