@@ -9,6 +9,7 @@
 
 #include "program/library.h"
 #include "worker/exec/bundle.h"
+#include "worker/exec/side_input.h"
 
 /* ------------------------------------------------------------------------------------- DoFns */
 
@@ -87,13 +88,22 @@ static const beamc_dofn hostile_keyed_fn = {
     .on_window_expiration = hostile_expired,
 };
 
+/* A DoFn's table does not say what its side inputs hold: the type of a key is between it and the
+ * descriptor. A hostile one must not make this DoFn give a string for something else. */
+static bool hostile_key_is_string(const beamc_ctx *ctx) {
+    const beamc_coder *key = ctx->side_count > 1 ? ctx->sides[1].key : NULL;
+    return key != NULL && (key->kind == BEAMC_CODER_STRING || key->kind == BEAMC_CODER_BYTES);
+}
+
 static beamc_status hostile_sided(beamc_ctx *ctx, const beamc_elem *in) {
     const beamc_iterable *all;
     beamc_value v;
     BEAMC_TRY(beamc_side_iterable(ctx, 0, &all));
     int64_t n = hostile_count(all);
-    BEAMC_TRY(beamc_side_lookup(ctx, 1, in->kv->key, &all));
-    n += hostile_count(all);
+    if (hostile_key_is_string(ctx)) {
+        BEAMC_TRY(beamc_side_lookup(ctx, 1, in->kv->key, &all));
+        n += hostile_count(all);
+    }
     if (beamc_side_singleton(ctx, 0, &v) == BEAMC_OK) {
         n++;
     }

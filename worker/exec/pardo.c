@@ -14,11 +14,17 @@ beamc_status beamc__pardo_setup(beamc_unit *unit) {
     return p->fn->setup != NULL ? p->fn->setup(&p->ctx) : BEAMC_OK;
 }
 
-beamc_status beamc__pardo_start_bundle(beamc_unit *unit) {
+beamc_status beamc__pardo_reset(beamc_unit *unit) {
     beamc_pardo *p = (beamc_pardo *)unit;
     for (unsigned i = 0; i < p->ctx.side_count; i++) {
         beamc__side_reset(&p->ctx.sides[i]);
     }
+    return BEAMC_OK;
+}
+
+beamc_status beamc__pardo_start_bundle(beamc_unit *unit) {
+    beamc_pardo *p = (beamc_pardo *)unit;
+    BEAMC_TRY(beamc__pardo_reset(unit));
     return p->fn->start_bundle != NULL ? p->fn->start_bundle(&p->ctx) : BEAMC_OK;
 }
 

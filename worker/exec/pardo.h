@@ -30,6 +30,8 @@ static inline beamc_status beamc_pardo_call(beamc_pardo *p, const beamc_wv *in) 
 
 /* Of the ops of all nodes that run a DoFn. */
 beamc_status beamc__pardo_setup(beamc_unit *unit);
+/* Forgets what side inputs held; start_bundle of those that call no user code then. */
+beamc_status beamc__pardo_reset(beamc_unit *unit);
 beamc_status beamc__pardo_start_bundle(beamc_unit *unit);
 beamc_status beamc__pardo_finish_bundle(beamc_unit *unit);
 void beamc__pardo_abort_bundle(beamc_unit *unit);

@@ -187,15 +187,16 @@ static beamc_status checkpoint_locked(beamc_sdf *sdf) {
 }
 
 static beamc_status begin(beamc_sdf *sdf, const beamc_wv *at, const beamc_kv *tail, int64_t index) {
+    /* Not locked: as long as nothing is active nobody else looks, and a tracker may take its time. */
+    BEAMC_TRY(beamc__tracker_start(&sdf->tracker, &sdf->pardo->ctx, tail->key.row));
     pthread_mutex_lock(&sdf->mu);
     sdf->at = at;
     sdf->index = index;
     sdf->deferred = false;
     atomic_store(&sdf->watermark, tail->value.i64);
-    beamc_status status = beamc__tracker_start(&sdf->tracker, &sdf->pardo->ctx, tail->key.row);
-    sdf->active = status == BEAMC_OK;
+    sdf->active = true;
     pthread_mutex_unlock(&sdf->mu);
-    return status;
+    return BEAMC_OK;
 }
 
 static beamc_status finish(beamc_sdf *sdf, beamc_status status) {

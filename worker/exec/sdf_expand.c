@@ -120,8 +120,8 @@ static beamc_status truncate_process(beamc_unit *unit, const beamc_wv *in) {
 
 #define EXPAND_OPS(ops_name, process_fn)                                                           \
     {                                                                                              \
-        .name = (ops_name), .setup = beamc__pardo_setup, .process = (process_fn),                  \
-        .teardown = beamc__pardo_teardown                                                          \
+        .name = (ops_name), .setup = beamc__pardo_setup, .start_bundle = beamc__pardo_reset,       \
+        .process = (process_fn), .teardown = beamc__pardo_teardown                                 \
     }
 
 static const beamc_unit_ops pair_ops = EXPAND_OPS("sdf_pair_with_restriction", pair_process);

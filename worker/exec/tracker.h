@@ -24,7 +24,7 @@ typedef struct beamc_tracker {
     int64_t wrong_offset;
 } beamc_tracker;
 
-/* Begins with @p restriction. Call it with the lock held. */
+/* Begins with @p restriction. Nobody else may look at the tracker meanwhile. */
 beamc_status beamc__tracker_start(beamc_tracker *t, beamc_ctx *ctx, const void *restriction);
 bool beamc__tracker_claim_first(beamc_tracker *t, int64_t offset);
 bool beamc__tracker_claim_again(beamc_tracker *t, int64_t offset);

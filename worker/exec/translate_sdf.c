@@ -97,22 +97,24 @@ static beamc_source *source_of(beamc_tr *tr, const beamc_tr_pcol *pcol) {
 }
 
 /* Roots are encoded as the source's elements are; without a source by the PCollection's coders. */
-static void set_root_coder(beamc_tr *tr, beamc_tr_node *node, beamc_sdf *sdf) {
+static beamc_status set_root_coder(beamc_tr *tr, beamc_tr_node *node, beamc_sdf *sdf) {
     beamc_tr_pcol *in = node->inputs[0].pcol;
     beamc_source *source = source_of(tr, in);
     if (source == NULL) {
+        if (in->window_coder == NULL) {
+            return BEAMC_FAIL(tr->err, INVALID_ARGUMENT, "PCollection %s has no known windows",
+                              in->id);
+        }
         beamc__sdf_set_coder(sdf, node->in, in->window_coder, node->inputs[0].tag);
-        return;
+        return BEAMC_OK;
     }
-    beamc__sdf_set_coder(sdf, source->value_coder,
-                         source->fixed == NULL ? source->window_coder : NULL, node->inputs[0].tag);
-    /* With a transcode in between the source's element is not what the DoFn holds. */
-    if (beamc__coder_same_memory(source->value_coder, node->in)) {
-        source->sdf = sdf;
-        sdf->source_index = &source->index;
-    } else {
-        sdf->can_split = false;
-    }
+    const beamc_coder *sized;
+    BEAMC_TRY(beamc__coder_bind(tr->arena, source->value_coder, node->in, &sized, tr->err));
+    beamc__sdf_set_coder(sdf, sized, source->fixed == NULL ? source->window_coder : NULL,
+                         node->inputs[0].tag);
+    source->sdf = sdf;
+    sdf->source_index = &source->index;
+    return BEAMC_OK;
 }
 
 beamc_status beamc__tr_build_process(beamc_tr *tr, beamc_tr_node *node) {
@@ -121,7 +123,8 @@ beamc_status beamc__tr_build_process(beamc_tr *tr, beamc_tr_node *node) {
     beamc_sdf_spec spec = spec_of(node, NULL);
     unsigned count = beamc_dofn_output_count(node->fn);
     beamc_pardo *p = beamc__sdf_process_new(tr->plan, &spec, outputs, count);
-    set_root_coder(tr, node, p->ctx.sdf);
+    node->unit = &p->unit;
+    BEAMC_TRY(set_root_coder(tr, node, p->ctx.sdf));
     for (size_t k = 0; k < node->output_count; k++) {
         for (unsigned i = 0; i < count; i++) {
             if (strcmp(node->fn->outputs[i].name, node->outputs[k].tag) == 0) {

@@ -291,7 +291,11 @@ static Pipe__FunctionSpec *window_spec(kit *k, const beamc_window_fn *fn) {
     switch (fn->kind) {
     case BEAMC_WINDOW_FIXED: {
         Pipe__FixedWindowsPayload p = PIPE__FIXED_WINDOWS_PAYLOAD__INIT;
+        Google__Protobuf__Timestamp offset = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+        offset.seconds = fn->offset_ms / 1000;
+        offset.nanos = (int32_t)(fn->offset_ms % 1000) * 1000000;
         p.size = duration(k, fn->size_ms);
+        p.offset = &offset;
         return spec_of(k, BEAMC_URN_FIXED_WINDOWS, kit_pack(k, &p));
     }
     case BEAMC_WINDOW_SLIDING: {
