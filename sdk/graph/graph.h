@@ -79,12 +79,16 @@ struct beamc_pipeline {
     uint32_t scope; /* the composite that is open; 0: none */
     const char *(*fn_fault)(void *arg, const char *urn, const void *fn);
     void *fn_fault_arg;
+    const char *job; /* see beamc_pipeline_job */
 };
 
 /* @p fault tells why a step may not use a DoFn or combiner (a worker could not find it), or NULL. */
 void beamc__pipeline_set_fault(beamc_pipeline *p,
                                const char *(*fault)(void *arg, const char *urn, const void *fn),
                                void *arg);
+
+/* Names the job as one that can be continued; before building. NULL or "": it cannot. Copied. */
+void beamc__pipeline_set_job(beamc_pipeline *p, const char *job);
 
 /* Whether any PCollection is unbounded: the job is a streaming one. */
 bool beamc__pipeline_is_unbounded(const beamc_pipeline *p);

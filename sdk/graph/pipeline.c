@@ -46,6 +46,14 @@ void beamc__pipeline_set_fault(beamc_pipeline *p,
     p->fn_fault_arg = arg;
 }
 
+void beamc__pipeline_set_job(beamc_pipeline *p, const char *job) {
+    p->job = job != NULL && job[0] != '\0' ? beamc_arena_cstr(p->arena, beamc_str(job)) : NULL;
+}
+
+const char *beamc_pipeline_job(const beamc_pipeline *p) {
+    return p->job;
+}
+
 bool beamc__pipeline_is_unbounded(const beamc_pipeline *p) {
     for (uint32_t i = 1; i < p->coll_count; i++) {
         if (!p->colls[i].bounded) {

@@ -148,7 +148,9 @@ struct beamc_dofn {
     const beamc_splittable *splittable;
     bool observes_window; /**< calls beamc_current_window: elements come once for each window */
     bool requires_finalization; /**< calls beamc_finalize */
-    bool requires_stable_input;
+    bool requires_stable_input; /**< where a bundle is run again, also after a crash, it has the same id
+                                     (beamc_ctx_bundle_id) and the same elements in the same order;
+                                     runners that cannot keep that refuse the job */
     bool requires_time_sorted_input;
 
     beamc_status (*setup)(beamc_ctx *ctx);
@@ -192,7 +194,8 @@ const beamc_coder *beamc_input_coder(const beamc_ctx *ctx);
 const beamc_coder *beamc_output_coder(const beamc_ctx *ctx, unsigned output);
 /** The transform's id, for messages. */
 const char *beamc_ctx_step(const beamc_ctx *ctx);
-/** A name for this bundle attempt's work; unique in the job, the same on no two attempts. */
+/** A name for this bundle attempt's work; unique in the job, the same on no two attempts. With
+ *  requires_stable_input it names the bundle: all attempts have the same, also those after a crash. */
 const char *beamc_ctx_bundle_id(const beamc_ctx *ctx);
 
 /* ------------------------------------------------------------------------- the element at hand */

@@ -35,6 +35,15 @@ beamc_status beamc_pipeline_status(const beamc_pipeline *pipeline, beamc_error *
 void beamc_pipeline_fail(beamc_pipeline *pipeline, beamc_status code, const char *fmt, ...)
     BEAMC_PRINTF(3, 4);
 
+/**
+ * What names a job that can be continued (local runner with --state_dir): the same text each time that
+ * it is run again, another one for every other job. NULL: it cannot, and what it leaves unfinished is
+ * nobody's. For transforms that write outside of the pipeline: such a job's sinks run with stable input
+ * (beamc_dofn.requires_stable_input) and keep their unfinished work under this name. Lives as long as
+ * the pipeline; is known before the program's build function is called.
+ */
+const char *beamc_pipeline_job(const beamc_pipeline *pipeline);
+
 /** Everything between begin and end becomes one composite; labels inside are relative to it. */
 void beamc_composite_begin(beamc_pipeline *pipeline, const char *label);
 void beamc_composite_end(beamc_pipeline *pipeline);

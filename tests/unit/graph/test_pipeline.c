@@ -424,3 +424,15 @@ Test(graph_build, a_combiner_s_input_is_checked) {
     beamc_combine_globally(words(p), "Sum", &beamc_sum_i64);
     expect_error(p, "Sum: combiner beamc:combiner:sum_i64:v1 takes varint", "are string");
 }
+
+Test(graph_build, a_job_that_can_be_continued_has_a_name) {
+    beamc_pipeline *p = beamc_pipeline_new();
+    cr_assert_null(beamc_pipeline_job(p));
+    char name[] = "orders";
+    beamc__pipeline_set_job(p, name);
+    name[0] = 'x'; /* it was copied */
+    cr_assert_str_eq(beamc_pipeline_job(p), "orders");
+    beamc__pipeline_set_job(p, "");
+    cr_assert_null(beamc_pipeline_job(p));
+    beamc_pipeline_free(p);
+}
