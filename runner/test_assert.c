@@ -10,87 +10,6 @@
 
 enum { SHOWN_ELEMENTS = 5, SHOWN_BYTES = 120 };
 
-/* --------------------------------------------------------------------------------- texts */
-
-static void show(const beamc_coder *coder, const beamc_value *v, unsigned depth, beamc_buf *out);
-
-static void show_hex(beamc_slice s, beamc_buf *out) {
-    beamc_buf_put_str(out, "0x");
-    for (size_t i = 0; i < s.len; i++) {
-        beamc_buf_printf(out, "%02x", (unsigned char)s.ptr[i]);
-    }
-}
-
-static void show_many(const beamc_coder *coder, const beamc_iterable *many, unsigned depth,
-                      beamc_buf *out) {
-    beamc_iter it;
-    beamc_value v;
-    beamc_buf_put_u8(out, '[');
-    beamc_iterate(many, &it);
-    for (bool first = true; beamc_iter_next(&it, &v); first = false) {
-        beamc_buf_put_str(out, first ? "" : ", ");
-        show(coder, &v, depth, out);
-    }
-    beamc_buf_put_u8(out, ']');
-}
-
-static void show_encoded(const beamc_coder *coder, const beamc_value *v, beamc_buf *out) {
-    beamc_buf bytes = {0};
-    if (beamc_encode(coder, v, true, &bytes, NULL) == BEAMC_OK) {
-        show_hex(beamc_buf_slice(&bytes), out);
-    }
-    beamc_buf_free(&bytes);
-}
-
-static void show(const beamc_coder *coder, const beamc_value *v, unsigned depth, beamc_buf *out) {
-    if (depth > 20) {
-        beamc_buf_put_str(out, "...");
-        return;
-    }
-    switch (coder->kind) {
-    case BEAMC_CODER_STRING:
-        beamc_json_put_string(out, v->bytes);
-        break;
-    case BEAMC_CODER_BYTES:
-        show_hex(v->bytes, out);
-        break;
-    case BEAMC_CODER_VARINT:
-        beamc_buf_printf(out, "%lld", (long long)v->i64);
-        break;
-    case BEAMC_CODER_BOOL:
-        beamc_buf_put_str(out, v->i64 ? "true" : "false");
-        break;
-    case BEAMC_CODER_DOUBLE:
-        beamc_buf_printf(out, "%.17g", v->f64);
-        break;
-    case BEAMC_CODER_KV:
-        beamc_buf_put_u8(out, '(');
-        show(coder->args[0], &v->kv->key, depth + 1, out);
-        beamc_buf_put_str(out, ": ");
-        show(coder->args[1], &v->kv->value, depth + 1, out);
-        beamc_buf_put_u8(out, ')');
-        break;
-    case BEAMC_CODER_ITERABLE:
-    case BEAMC_CODER_STATE_BACKED_ITERABLE:
-        show_many(coder->args[0], v->iterable, depth + 1, out);
-        break;
-    case BEAMC_CODER_NULLABLE:
-        if (v->nullable == NULL) {
-            beamc_buf_put_str(out, "null");
-        } else {
-            show(coder->args[0], v->nullable, depth + 1, out);
-        }
-        break;
-    case BEAMC_CODER_ROW:
-        if (beamc_row_to_json(coder->row, v->row, out, NULL) != BEAMC_OK) {
-            show_encoded(coder, v, out);
-        }
-        break;
-    default:
-        show_encoded(coder, v, out);
-    }
-}
-
 beamc_status beamc__assert_pack(const beamc_coder *coder, const beamc_value *value, beamc_buf *out,
                                 beamc_error *err) {
     beamc_buf bytes = {0};
@@ -98,7 +17,7 @@ beamc_status beamc__assert_pack(const beamc_coder *coder, const beamc_value *val
     if (status == BEAMC_OK) {
         beamc_buf_put_u8(out, 'e');
         beamc_put_prefixed(out, beamc_buf_slice(&bytes));
-        show(coder, value, 0, out);
+        beamc_value_describe(coder, *value, out);
     }
     beamc_buf_free(&bytes);
     return status;

@@ -170,3 +170,7 @@ bool beamc__time_parse_utc(beamc_slice s, beamc_time *out) {
     *out = days * MS_PER_DAY + ms - offset;
     return t.p == t.end && *out >= BEAMC_TIME_TEXT_FIRST && *out <= BEAMC_TIME_TEXT_LAST;
 }
+
+bool beamc_parse_time(beamc_slice text, beamc_time *out) {
+    return beamc__time_parse_utc(text, out);
+}

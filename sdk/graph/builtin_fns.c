@@ -216,11 +216,6 @@ const beamc_dofn beamc__empty_group_fn = {
 };
 
 const beamc_dofn *const beamc__builtin_fns[] = {
-    &beamc__create_fn,
-    &beamc__with_key_fn,
-    &beamc__values_fn,
-    &beamc__reify_fn,
-    &beamc__unreify_fn,
-    &beamc__empty_group_fn,
-    NULL,
+    &beamc__create_fn,  &beamc__with_key_fn,    &beamc__values_fn, &beamc__reify_fn,
+    &beamc__unreify_fn, &beamc__empty_group_fn, &beamc__print_fn,  NULL,
 };

@@ -1,4 +1,4 @@
-/* builtin_fns.h: the DoFns behind Create, Reshuffle, WithKey and CombineGlobally, and what they need
+/* builtin_fns.h: the DoFns behind Create, Reshuffle, WithKey, CombineGlobally and Print, and what they need
  * of the execution engine beyond the public context. */
 #ifndef BEAMC_GRAPH_BUILTIN_FNS_H
 #define BEAMC_GRAPH_BUILTIN_FNS_H
@@ -31,6 +31,9 @@ typedef struct beamc_reshuffle_config {
 /* bytes, side input: the results of a combine -> KV<bytes, iterable<V>>: one empty group if the side
  * input is empty, so that the combiner itself makes the default. */
 extern const beamc_dofn beamc__empty_group_fn;
+
+/* T -> T: prints it. */
+extern const beamc_dofn beamc__print_fn;
 
 /* All of them, ended by NULL. */
 extern const beamc_dofn *const beamc__builtin_fns[];

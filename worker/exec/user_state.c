@@ -173,6 +173,7 @@ static beamc_status value_read(beamc_user_state *s, beamc_cell *cell, const beam
     BEAMC_TRY(value_load(s, cell, def));
     *found = cell->has;
     if (!cell->has) {
+        *out = (beamc_value){0};
         return BEAMC_OK;
     }
     beamc_cursor in =
@@ -280,6 +281,8 @@ static beamc_status acc_flush(beamc_user_state *s, const beamc_state_key *key, b
 beamc_status beamc_state_read(beamc_ctx *ctx, unsigned state, bool *found, beamc_value *out) {
     beamc_cell *cell;
     const beamc_state_def *def;
+    bool unasked;
+    found = found != NULL ? found : &unasked;
     BEAMC_TRY(beamc__cell_at(ctx, state, KIND(BEAMC_STATE_VALUE) | KIND(BEAMC_STATE_COMBINING),
                              &cell, &def));
     if (def->kind == BEAMC_STATE_VALUE) {

@@ -59,8 +59,11 @@ beamc_status beamc_state_get(beamc_ctx *ctx, unsigned state, beamc_value key, bo
     BEAMC_TRY(
         beamc__cell_at(ctx, state, KIND(BEAMC_STATE_MAP) | KIND(BEAMC_STATE_SET), &cell, &def));
     BEAMC_TRY(item_at(ctx->state, cell, def, &key, true, &it));
-    *found = it->has;
+    if (found != NULL) {
+        *found = it->has;
+    }
     if (!it->has) {
+        *out = (beamc_value){0};
         return BEAMC_OK;
     }
     if (def->kind == BEAMC_STATE_SET) {

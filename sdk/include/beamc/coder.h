@@ -100,6 +100,16 @@ beamc_status beamc_value_copy(const beamc_coder *coder, const beamc_value *value
                               beamc_arena *arena, beamc_value *out,
                               beamc_error *err) BEAMC_MUST_USE;
 
+/**
+ * Appends @p value as text for people: strings quoted, rows as JSON, pairs as (key: value), iterables as
+ * [a, b], bytes quoted where they are text and as 0x... where not. For messages; nothing reads it back.
+ */
+void beamc_value_describe(const beamc_coder *coder, beamc_value value, beamc_buf *out);
+/** Appends an RFC 3339 time, or "the start of time", "the end of time". */
+void beamc_time_describe(beamc_time time, beamc_buf *out);
+/** Appends "[start, end)" with such times, or "the global window". */
+void beamc_window_describe(beamc_window window, beamc_buf *out);
+
 /** An iterable over @p count values that live at least as long as @p arena. */
 const beamc_iterable *beamc_iterable_of(beamc_arena *arena, const beamc_value *values,
                                         size_t count);

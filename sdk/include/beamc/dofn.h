@@ -200,23 +200,8 @@ const char *beamc_ctx_bundle_id(const beamc_ctx *ctx);
 
 /* ------------------------------------------------------------------------- the element at hand */
 
-/** KV in element scratch. */
+/** A KV in element scratch, for what is kept beyond the block (else beamc_pair of value.h will do). */
 beamc_value beamc_kv_of(beamc_ctx *ctx, beamc_value key, beamc_value value);
-static inline beamc_value beamc_value_bytes(beamc_slice s) {
-    beamc_value v;
-    v.bytes = s;
-    return v;
-}
-static inline beamc_value beamc_value_i64(int64_t n) {
-    beamc_value v;
-    v.i64 = n;
-    return v;
-}
-static inline beamc_value beamc_value_row(const void *row) {
-    beamc_value v;
-    v.row = row;
-    return v;
-}
 
 /** Passes @p value to @p output with the timestamp, windows and pane of the element at hand.
  *  Everything behind it runs before this returns. In finish_bundle use beamc_emit_in. */
@@ -246,7 +231,8 @@ beamc_status beamc_side_singleton(beamc_ctx *ctx, unsigned index, beamc_value *o
 
 /* ------------------------------------------------------------------------------ state and timers */
 
-/** VALUE: *found tells. COMBINING: the extracted output; always found. */
+/** VALUE: *found tells whether there is one. COMBINING: the extracted output, always found. Without a value
+ *  *out is all zero bits: 0, an empty text, a NULL row. @p found may be NULL. */
 beamc_status beamc_state_read(beamc_ctx *ctx, unsigned state, bool *found,
                               beamc_value *out) BEAMC_MUST_USE;
 beamc_status beamc_state_write(beamc_ctx *ctx, unsigned state, beamc_value value) BEAMC_MUST_USE;
@@ -256,9 +242,10 @@ beamc_status beamc_state_add(beamc_ctx *ctx, unsigned state, beamc_value value) 
 beamc_status beamc_state_iterable(beamc_ctx *ctx, unsigned state,
                                   const beamc_iterable **out) BEAMC_MUST_USE;
 beamc_status beamc_state_clear(beamc_ctx *ctx, unsigned state) BEAMC_MUST_USE;
-/** MAP. */
+/** MAP: the value of one key. SET: 1 for a member. @p found and *out as of beamc_state_read. */
 beamc_status beamc_state_get(beamc_ctx *ctx, unsigned state, beamc_value key, bool *found,
                              beamc_value *out) BEAMC_MUST_USE;
+/** MAP: sets the value of one key. */
 beamc_status beamc_state_put(beamc_ctx *ctx, unsigned state, beamc_value key,
                              beamc_value value) BEAMC_MUST_USE;
 /** MAP, SET: removes one key. */

@@ -118,6 +118,25 @@ beamc_pcoll beamc_reshuffle(beamc_pcoll in, const char *label);
 beamc_pcoll beamc_with_key(beamc_pcoll in, const char *label, const beamc_coder *key_coder,
                            beamc_value key);
 
+typedef struct beamc_print_options {
+    size_t struct_size;
+    const char *prefix; /**< in front of each line; NULL: nothing */
+    bool timestamp;     /**< adds " at TIME" */
+    bool window;        /**< adds " in [START, END)", for each window that it is in */
+    bool pane;          /**< adds " pane INDEX early|on time|late", and ", first" and ", last" */
+} beamc_print_options;
+beamc_pcoll beamc_print_with(beamc_pcoll in, const char *label, beamc_print_options options);
+/**
+ * Prints every element as a line on standard output and passes it on: texts as they are, pairs as
+ * "key: value", all else as beamc_value_describe says it. For a look at what flows, and for examples: it
+ * prints where the bundle runs (a remote worker's own output), in no order, and a bundle that is tried
+ * again prints again. `beamc_print(sums, "Print", .window = true);`
+ */
+#define beamc_print(in, label, ...)                                                                \
+    beamc_print_with(                                                                              \
+        (in), (label),                                                                             \
+        (beamc_print_options){.struct_size = sizeof(beamc_print_options), __VA_ARGS__})
+
 beamc_pcoll beamc_window_into_with(beamc_pcoll in, const char *label, beamc_windowing windowing);
 #define beamc_window_into(in, label, ...)                                                          \
     beamc_window_into_with((in), (label), (beamc_windowing){__VA_ARGS__})
@@ -138,6 +157,13 @@ typedef struct beamc_test_event {
     beamc_time timestamp;
     int64_t advance_ms;
 } beamc_test_event;
+/* The steps, as expressions: `beamc_test_event steps[] = {beamc_test_at(0, beamc_value_i64(7)),
+ * beamc_test_watermark(60000), beamc_test_advance(1000)};` C only. */
+#define beamc_test_at(time, element)                                                               \
+    ((beamc_test_event){.kind = BEAMC_TEST_ELEMENT, .value = (element), .timestamp = (time)})
+#define beamc_test_watermark(time)                                                                 \
+    ((beamc_test_event){.kind = BEAMC_TEST_WATERMARK, .timestamp = (time)})
+#define beamc_test_advance(ms) ((beamc_test_event){.kind = BEAMC_TEST_CLOCK, .advance_ms = (ms)})
 /** An unbounded PCollection that plays @p events; the watermark goes to the end behind the last. */
 beamc_pcoll beamc_test_stream(beamc_pipeline *pipeline, const char *label, const beamc_coder *coder,
                               const beamc_test_event *events, size_t count);

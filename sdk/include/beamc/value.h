@@ -24,6 +24,13 @@ typedef int64_t beamc_time;
 /** BeamConstants.GLOBAL_WINDOW_MAX_TIMESTAMP_MILLIS: the last instant of the global window. */
 #define BEAMC_TIME_GLOBAL_WINDOW_MAX INT64_C(9223371950454775)
 
+/**
+ * Reads an RFC 3339 date-time: YYYY-MM-DD, then T or a space, HH:MM[:SS[.fraction]], then nothing (UTC), Z
+ * or +HH:MM; or a date alone, which is midnight UTC. What is finer than a millisecond is cut off. False
+ * for anything else, and for years beyond 0001 to 9999; then *out is unspecified.
+ */
+bool beamc_parse_time(beamc_slice text, beamc_time *out);
+
 /** [start, end). The global window is {BEAMC_TIME_MIN, BEAMC_TIME_GLOBAL_WINDOW_MAX + 1}. */
 typedef struct beamc_window {
     beamc_time start;
@@ -84,6 +91,34 @@ typedef struct beamc_kv {
     beamc_value key;
     beamc_value value;
 } beamc_kv;
+
+static inline beamc_value beamc_value_bytes(beamc_slice s) {
+    beamc_value v;
+    v.bytes = s;
+    return v;
+}
+/** Of a C string, which is borrowed as well; for both the bytes and the string coder. */
+static inline beamc_value beamc_value_text(const char *text) {
+    return beamc_value_bytes(beamc_str(text));
+}
+static inline beamc_value beamc_value_i64(int64_t n) {
+    beamc_value v;
+    v.i64 = n;
+    return v;
+}
+static inline beamc_value beamc_value_f64(double d) {
+    beamc_value v;
+    v.f64 = d;
+    return v;
+}
+static inline beamc_value beamc_value_row(const void *row) {
+    beamc_value v;
+    v.row = row;
+    return v;
+}
+/** A pair that lives until the end of the block it is written in (a compound literal; C only): enough for
+ *  beamc_emit and for arguments of the builder. `beamc_emit(ctx, 0, beamc_pair(key, beamc_value_i64(1)))`. */
+#define beamc_pair(k, v) ((beamc_value){.kv = &(const beamc_kv){.key = (k), .value = (v)}})
 
 /** A value with its place in time. */
 typedef struct beamc_windowed_value {
