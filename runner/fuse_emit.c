@@ -374,6 +374,7 @@ static beamc_status emit_stage(emitter *e, const draft *d, beamc_node_spec *node
     node->splittable = s->splittable;
     node->finalizes = s->finalizes;
     node->time_sorted = s->time_sorted;
+    node->stable = s->stable;
     for (size_t i = 0; i < s->transform_count; i++) {
         const beamc_fx_transform *t = &f->transforms[s->transforms[i]];
         for (size_t o = 0; o < t->output_count; o++) {

@@ -86,7 +86,7 @@ typedef struct beamc_fx_pcoll {
 typedef struct beamc_fx_stage {
     uint32_t root; /* pcoll that it reads */
     const char *environment;
-    bool keyed, splittable, finalizes, time_sorted;
+    bool keyed, splittable, finalizes, time_sorted, stable;
     uint32_t *transforms;
     size_t transform_count;
     uint32_t node;

@@ -86,6 +86,7 @@ static void open_stage(beamc_fuser *f, uint32_t transform) {
     s->keyed = t->stateful;
     s->splittable = t->process_sized;
     s->time_sorted = t->pardo != NULL && t->pardo->requires_time_sorted_input;
+    s->stable = t->pardo != NULL && t->pardo->requires_stable_input;
     join(f, transform, (uint32_t)(f->stage_count - 1));
 }
 

@@ -14,6 +14,8 @@
 #include "runner/fuse.h"
 #include "runner/engine/engine.h"
 #include "runner/local_worker.h"
+#include "runner/state_dir.h"
+#include "runner/steps.h"
 
 /* ------------------------------------------------------------------------------- progress */
 
@@ -141,11 +143,14 @@ static beamc_status run_graph(const beamc_local_run *run, const beamc_fused *fus
     for (size_t i = 0; i < graph->environment_count; i++) {
         workers[i] = &worker.base; /* whatever they say: all functions are in our library */
     }
-    beamc_engine_config config = {.parallelism = run->parallelism,
-                                  .workers = workers,
-                                  .bundle_bytes = run->bundle_bytes,
-                                  .cancelled = run->cancelled,
-                                  .cancelled_arg = run->cancelled_arg};
+    beamc_engine_config config = {
+        .parallelism = run->parallelism,
+        .workers = workers,
+        .bundle_bytes = run->bundle_bytes,
+        .journal = run->state == NULL ? NULL : beamc__state_dir_journal(run->state),
+        .checkpoint_ms = run->checkpoint_ms,
+        .cancelled = run->cancelled,
+        .cancelled_arg = run->cancelled_arg};
     beamc_engine *engine;
     BEAMC_TRY(beamc__engine_new(graph, &config, &engine, err));
     double started = now_seconds();
@@ -159,7 +164,23 @@ static beamc_status run_graph(const beamc_local_run *run, const beamc_fused *fus
     collector c = {*report, fused};
     beamc__engine_metrics(engine, collect, &c);
     collect_late(*report, engine, graph);
+    if (status == BEAMC_OK && beamc__engine_was_finished(engine)) {
+        fprintf(stderr,
+                "the job in --state_dir was done before: nothing was run; --state_dir_reset "
+                "starts it anew\n");
+    }
     beamc__engine_free(engine);
+    return status;
+}
+
+static beamc_status check_steps(const beamc_local_run *run, beamc_slice pipeline_proto,
+                                beamc_error *err) {
+    beamc_buf steps = {0};
+    beamc_status status = beamc__steps_of(pipeline_proto, &steps, err);
+    if (status == BEAMC_OK) {
+        status = beamc__state_dir_check_steps(run->state, beamc_buf_slice(&steps), err);
+    }
+    beamc_buf_free(&steps);
     return status;
 }
 
@@ -169,7 +190,8 @@ beamc_status beamc__local_run(const beamc_local_run *run, beamc_slice pipeline_p
     beamc_fuse_options options = {.library = run->library, .no_lifting = run->no_lifting};
     beamc_fused *fused;
     BEAMC_TRY(beamc__fuse(pipeline_proto, &options, &fused, err));
-    beamc_status status = run_graph(run, fused, report, err);
+    beamc_status status = run->state == NULL ? BEAMC_OK : check_steps(run, pipeline_proto, err);
+    status = status == BEAMC_OK ? run_graph(run, fused, report, err) : status;
     beamc__fused_free(fused);
     return status;
 }
@@ -181,11 +203,12 @@ static bool is_cancelled(void *arg) {
 
 beamc_status beamc__run_local(const beamc_program *program, const beamc_options *options,
                               beamc_slice pipeline_proto, const beamc_library *library,
-                              beamc_error *err) {
+                              struct beamc_state_dir *state, beamc_error *err) {
     beamc_local_run run = {
         .library = library,
         .options = options,
         .parallelism = (unsigned)beamc_option_int(options, "parallelism"),
+        .state = state,
         .progress = isatty(STDERR_FILENO) != 0,
         .cancelled = is_cancelled,
     };

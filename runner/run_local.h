@@ -8,12 +8,14 @@
 
 typedef struct beamc_local_run {
     const beamc_library *library;
-    const beamc_options *options; /* what DoFns may ask for; may be NULL */
-    unsigned parallelism;         /* 0: one for each core */
-    size_t bundle_bytes;          /* 0: default */
-    bool no_lifting;              /* for tests: combine behind the shuffle only */
-    bool progress;                /* a line on stderr while it runs */
-    bool (*cancelled)(void *arg); /* may be NULL */
+    const beamc_options *options;  /* what DoFns may ask for; may be NULL */
+    unsigned parallelism;          /* 0: one for each core */
+    size_t bundle_bytes;           /* 0: default */
+    bool no_lifting;               /* for tests: combine behind the shuffle only */
+    struct beamc_state_dir *state; /* where the job is kept; NULL: nowhere */
+    int64_t checkpoint_ms;         /* between commits to it; 0: default */
+    bool progress;                 /* a line on stderr while it runs */
+    bool (*cancelled)(void *arg);  /* may be NULL */
     void *cancelled_arg;
 } beamc_local_run;
 

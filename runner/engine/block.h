@@ -30,6 +30,7 @@ typedef struct beamc_piece {
     size_t at, len;
     beamc_time hold;     /* no output of it will be earlier: watermarks stay below it */
     beamc_time ready_at; /* processing time; delayed residuals */
+    uint64_t saved;      /* the number of its record in the journal; 0: it has none */
 } beamc_piece;
 
 static inline beamc_slice beamc_piece_bytes(const beamc_piece *p) {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "runner/engine/checkpoint.h"
 #include "runner/engine/keyed.h"
 
 enum { CANCEL_POLL_MS = 100 };
@@ -107,6 +108,7 @@ beamc_status beamc__engine_new(const beamc_engine_graph *graph, const beamc_engi
     pthread_cond_init(&e->wake, &attr);
     pthread_condattr_destroy(&attr);
     e->metrics = beamc__sums_new();
+    e->checkpoint = config->journal == NULL ? NULL : beamc__checkpoint_new(config->journal);
     e->nodes = beamc__calloc(graph->node_count + 1, sizeof *e->nodes);
     e->views = beamc__calloc(graph->view_count + 1, sizeof *e->views);
     e->bounded = true;
@@ -118,6 +120,7 @@ beamc_status beamc__engine_new(const beamc_engine_graph *graph, const beamc_engi
     }
     for (size_t v = 0; v < graph->view_count; v++) {
         beamc__view_init(&e->views[v], &graph->views[v]);
+        e->views[v].keeps = e->checkpoint != NULL;
     }
     beamc_status status = BEAMC_OK;
     for (size_t i = 0; i < graph->node_count; i++) {
@@ -144,6 +147,7 @@ static void free_list(beamc_runnable *list) {
 
 static void free_node(beamc_node *n) {
     beamc__queue_free(&n->queue);
+    beamc__sealed_free(n);
     beamc__pieces_free(&n->delayed);
     free_list(n->pool.idle);
     beamc__group_free(n->group);
@@ -164,6 +168,7 @@ void beamc__engine_free(beamc_engine *e) {
         beamc__view_deinit(&e->views[v]);
     }
     beamc__sums_free(e->metrics);
+    beamc__checkpoint_free(e->checkpoint);
     free(e->nodes);
     free(e->views);
     pthread_cond_destroy(&e->wake);
@@ -209,6 +214,8 @@ static void fail_stuck(beamc_engine *e) {
 
 static void wait_for_work(beamc_engine *e, beamc_time until) {
     int64_t ms = e->config.cancelled != NULL ? CANCEL_POLL_MS : INT64_MAX;
+    int64_t commit_ms = beamc__checkpoint_sleep_ms(e);
+    ms = commit_ms < ms ? commit_ms : ms;
     if (until < BEAMC_TIME_MAX && !e->virtual_time) {
         int64_t left = until - beamc__engine_now(e);
         left = left < 1 ? 1 : left;
@@ -266,8 +273,14 @@ static void *work(void *arg) {
             e->stop = true;
             break;
         }
-        beamc_time until;
-        beamc_task task = beamc__schedule_pick(e, &until);
+        if (beamc__checkpoint_step(e, false)) {
+            continue;
+        }
+        beamc_time until = BEAMC_TIME_MAX;
+        beamc_task task = {0};
+        if (!beamc_checkpoint_rests(e)) {
+            task = beamc__schedule_pick(e, &until);
+        }
         if (task.kind != BEAMC_TASK_NONE) {
             beamc_runnable *idle = take_idle(e);
             e->running++;
@@ -279,6 +292,10 @@ static void *work(void *arg) {
             if (e->idle > 0) {
                 pthread_cond_broadcast(&e->wake);
             }
+        } else if (beamc__checkpoint_step(e, true)) {
+            continue;
+        } else if (beamc__checkpoint_is_ahead(e)) {
+            wait_for_work(e, until);
         } else if (e->running == 0 && beamc__schedule_all_done(e)) {
             e->stop = true;
         } else if (e->running == 0 && (until == BEAMC_TIME_MAX || e->virtual_time)) {
@@ -322,7 +339,8 @@ static beamc_status give_impulse(beamc_thread *t, beamc_node *n, beamc_error *er
 static beamc_status start(beamc_thread *t, beamc_error *err) {
     beamc_engine *e = t->engine;
     for (size_t i = 0; i < e->graph->node_count; i++) {
-        if (e->nodes[i].spec->kind == BEAMC_NODE_IMPULSE) {
+        if (e->nodes[i].spec->kind == BEAMC_NODE_IMPULSE &&
+            e->nodes[i].output < BEAMC_TIME_MAX) { /* else it came in a process before this one */
             BEAMC_TRY(give_impulse(t, &e->nodes[i], err));
         }
     }
@@ -338,7 +356,12 @@ beamc_status beamc__engine_run(beamc_engine *e, beamc_error *err) {
     for (unsigned i = 0; i < n; i++) {
         threads[i].engine = e;
     }
-    beamc_status status = start(&threads[0], err);
+    beamc_status status = e->checkpoint == NULL ? BEAMC_OK : beamc__restore(e, err);
+    if (status == BEAMC_OK && beamc__engine_was_finished(e)) {
+        free(threads);
+        return BEAMC_OK;
+    }
+    status = status == BEAMC_OK ? start(&threads[0], err) : status;
     if (status == BEAMC_OK) {
         unsigned started = 1; /* the caller is the first */
         while (started < n &&
@@ -387,7 +410,8 @@ void beamc__engine_get_progress(beamc_engine *e, beamc_engine_progress *out) {
 
 int64_t beamc__engine_late_dropped(beamc_engine *e, size_t node) {
     const beamc_group *g = e->nodes[node].group;
-    int64_t n = e->nodes[node].keyed == NULL ? 0 : beamc__keyed_late_dropped(e->nodes[node].keyed);
+    int64_t n = e->nodes[node].late_before;
+    n += e->nodes[node].keyed == NULL ? 0 : beamc__keyed_late_dropped(e->nodes[node].keyed);
     for (unsigned s = 0; g != NULL && s < g->shard_count; s++) {
         n += atomic_load(&g->shards[s].late_dropped);
     }
@@ -396,4 +420,12 @@ int64_t beamc__engine_late_dropped(beamc_engine *e, size_t node) {
 
 void beamc__engine_metrics(beamc_engine *e, beamc_engine_metric_fn fn, void *arg) {
     beamc__sums_each(e->metrics, fn, arg);
+}
+
+bool beamc__engine_was_continued(const beamc_engine *e) {
+    return e->checkpoint != NULL && e->checkpoint->restored;
+}
+
+bool beamc__engine_was_finished(const beamc_engine *e) {
+    return e->checkpoint != NULL && e->checkpoint->finished;
 }

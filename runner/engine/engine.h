@@ -21,7 +21,9 @@ typedef struct beamc_engine_config {
     int64_t backoff_ms;    /* before its second attempt, then doubled; 0: default */
     beamc_time (*now_ms)(void *arg); /* processing time; NULL: the wall clock */
     void *now_arg;
-    bool (*cancelled)(void *arg); /* looked at between bundles and while idle; may be NULL */
+    struct beamc_journal *journal; /* what outlives the process; NULL: nothing */
+    int64_t checkpoint_ms;         /* between two commits to it; 0: default */
+    bool (*cancelled)(void *arg);  /* looked at between bundles and while idle; may be NULL */
     void *cancelled_arg;
 } beamc_engine_config;
 
@@ -62,6 +64,9 @@ typedef struct beamc_engine_metric {
 
 typedef void (*beamc_engine_metric_fn)(void *arg, const beamc_engine_metric *metric);
 void beamc__engine_metrics(beamc_engine *engine, beamc_engine_metric_fn fn, void *arg);
+/* It was continued from its journal; and it was done already, so that there was nothing to run. */
+bool beamc__engine_was_continued(const beamc_engine *engine);
+bool beamc__engine_was_finished(const beamc_engine *engine);
 /* Dropped as late by group node @p node so far. */
 int64_t beamc__engine_late_dropped(beamc_engine *engine, size_t node);
 

@@ -98,6 +98,8 @@ typedef struct beamc_node_spec {
     bool keyed;      /* user state or timers: one bundle at a time for each key */
     bool finalizes;  /* asks for bundle finalization */
     bool time_sorted;
+    bool
+        stable; /* of a job that can be continued: a bundle's number and input are saved before it runs */
     const char *stateful_id;   /* transform id of the stateful DoFn, when keyed */
     int64_t state_lateness_ms; /* keyed: allowed lateness of the input's windowing */
     beamc_slice truncate;      /* splittable: descriptor that truncates on drain, or empty */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "runner/engine/impl.h"
+#include "runner/engine/checkpoint.h"
 
 enum { FIRE_BYTES = 1 << 20, MIN_SHARDS = 16, MAX_SHARDS = 256 };
 
@@ -28,7 +28,11 @@ beamc_status beamc__group_new(beamc_engine *e, const beamc_node_spec *spec, beam
         beamc_shard *s = &g->shards[i];
         pthread_mutex_init(&s->mu, NULL);
         if (status == BEAMC_OK) {
-            status = beamc__grouper_new(spec, e->bounded, &s->grouper, err);
+            status = e->checkpoint == NULL ? beamc__grouper_new(spec, e->bounded, &s->grouper, err)
+                                           : beamc__grouper_general_new(spec, &s->grouper, err);
+        }
+        if (status == BEAMC_OK && e->checkpoint != NULL) {
+            s->grouper->ops->track(s->grouper);
         }
         if (status == BEAMC_OK) {
             beamc__shard_refresh(s);
@@ -79,6 +83,7 @@ static void end_shard(beamc_engine *e, beamc_shard *s, const bool *more,
     if (deliveries != NULL) {
         beamc__deliver_commit(e, deliveries);
     }
+    beamc__checkpoint_changed(e);
     s->busy = false;
     s->more = more == NULL ? s->more : *more;
     beamc__watermarks_update(e);

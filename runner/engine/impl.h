@@ -18,6 +18,8 @@
 struct beamc_keyed;
 struct beamc_sums;
 struct beamc_bundle;
+struct beamc_checkpoint;
+struct beamc_sealed;
 
 /* ------------------------------------------------------------------------------- instances */
 
@@ -75,8 +77,10 @@ typedef struct beamc_view {
     uint32_t *producers;
     size_t producer_count;
     _Atomic(int64_t)
-        watermark;   /* the least of its producers; at the end nothing is added any more */
-    atomic_bool any; /* something is in it */
+        watermark;        /* the least of its producers; at the end nothing is added any more */
+    atomic_bool any;      /* something is in it */
+    bool keeps;           /* what is added is to be saved */
+    beamc_pieces unsaved; /* guarded by mu */
 } beamc_view;
 
 typedef struct beamc_node {
@@ -102,6 +106,10 @@ typedef struct beamc_node {
     struct beamc_keyed *keyed; /* STAGE, keyed */
     size_t keyed_bytes;        /* queued there */
     size_t next_event;         /* TEST_STREAM */
+
+    struct beamc_sealed *sealed; /* bundles of a stable stage, oldest first: see checkpoint.h */
+    size_t sealed_bytes;
+    int64_t late_before; /* dropped as late by processes before this one */
 } beamc_node;
 
 /* --------------------------------------------------------------------------------- the engine */
@@ -114,6 +122,7 @@ struct beamc_engine {
     beamc_node *nodes;
     beamc_view *views;
     struct beamc_sums *metrics;
+    struct beamc_checkpoint *checkpoint; /* NULL: nothing outlives the process; guarded by mu */
 
     pthread_mutex_t mu;
     pthread_cond_t wake;
@@ -208,6 +217,7 @@ typedef struct beamc_bundle {
     beamc_pool *pool;
     const beamc_output_spec *outputs;
     size_t output_count;
+    bool sealed; /* its number and input are in the journal */
 
     beamc_pieces input;
     size_t given; /* pieces, then terminators, that recv gave out */
@@ -266,6 +276,9 @@ void beamc__sums_free(struct beamc_sums *m);
 /* Adds what the instance's last bundle counted. */
 void beamc__sums_commit(struct beamc_sums *m, beamc_runnable *on);
 void beamc__sums_each(struct beamc_sums *m, beamc_engine_metric_fn fn, void *arg);
+/* All of them as bytes, and back into sums that are new. False: damaged. */
+void beamc__sums_save(struct beamc_sums *m, beamc_buf *out);
+bool beamc__sums_load(struct beamc_sums *m, beamc_slice bytes);
 
 /* stream.c: test streams. */
 void beamc__stream_step(beamc_thread *t, beamc_node *node);

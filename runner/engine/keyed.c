@@ -167,6 +167,18 @@ void beamc__keyed_push(beamc_keyed *k, beamc_keyed_input *input) {
     beamc__keyed_input_free(input);
 }
 
+unsigned beamc__keyed_shard_count(void) {
+    return BEAMC_KEYED_SHARDS;
+}
+
+beamc_queue *beamc__keyed_queue(beamc_keyed *k, unsigned shard) {
+    return &k->shards[shard].queue;
+}
+
+void beamc__keyed_restore_piece(beamc_keyed *k, unsigned shard, beamc_piece piece) {
+    push(k, &k->shards[shard], piece);
+}
+
 int64_t beamc__keyed_late_dropped(const beamc_keyed *k) {
     return k->late_dropped;
 }

@@ -18,6 +18,13 @@ beamc_time beamc__keyed_hold(const beamc_keyed *k);
 /* A bundle of a shard that is free and has input or due timers, or NULL. */
 beamc_bundle *beamc__keyed_take(beamc_keyed *k, beamc_time now, bool eager, beamc_time *wait_until);
 int64_t beamc__keyed_late_dropped(const beamc_keyed *k);
+unsigned beamc__keyed_shard_count(void);
+beamc_queue *beamc__keyed_queue(beamc_keyed *k, unsigned shard);
+
+/* keyed_save.c, with mu held: state and timers that have changed, into the journal; and back. */
+void beamc__keyed_save(beamc_keyed *k);
+void beamc__keyed_restore_piece(beamc_keyed *k, unsigned shard, beamc_piece piece);
+beamc_status beamc__keyed_restore(beamc_keyed *k, beamc_error *err) BEAMC_MUST_USE;
 
 /* deliver.c: elements sorted by the shard of their key, and their commit (with mu held). */
 typedef struct beamc_keyed_input beamc_keyed_input;

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "runner/engine/checkpoint.h"
 #include "runner/engine/keyed.h"
 
 beamc_bundle *beamc__bundle_new(beamc_engine *e, beamc_node *node, beamc_pool *pool,
@@ -127,10 +128,23 @@ void beamc__pool_put(beamc_pool *pool, beamc_runnable *on) {
 
 /* -------------------------------------------------------------------------------- attempts */
 
+/* Stable input: all attempts do the same work under the same name. */
+static void name_bundle(const beamc_bundle *b, char *id, size_t size) {
+    const char *job = b->engine->config.job_id;
+    unsigned long long number = b->number;
+    if (b->node->spec->stable) {
+        snprintf(id, size, "%s-%llu", job, number);
+    } else if (b->engine->checkpoint == NULL) {
+        snprintf(id, size, "%s-%llu-%u", job, number, b->attempt);
+    } else { /* numbers that were given and not committed before a crash are given again */
+        snprintf(id, size, "%s-r%u-%llu-%u", job, b->engine->checkpoint->incarnation, number,
+                 b->attempt);
+    }
+}
+
 static beamc_status attempt(beamc_bundle *b, beamc_bundle_result *result, beamc_error *err) {
     char id[96];
-    snprintf(id, sizeof id, "%s-%llu-%u", b->engine->config.job_id, (unsigned long long)b->number,
-             b->attempt);
+    name_bundle(b, id, sizeof id);
     beamc_bundle_request request = {.instruction_id = id, .bundle_id = id};
     b->given = 0;
     BEAMC_TRY(get_runnable(b->engine, b->pool, &b->on, err));
@@ -256,6 +270,7 @@ static void commit(beamc_bundle *b, beamc_deliveries *deliveries, beamc_pieces *
     beamc_engine *e = b->engine;
     beamc_node *n = b->node;
     beamc__deliver_commit(e, deliveries);
+    beamc__checkpoint_forget_input(b);
     for (size_t i = 0; i < residuals->count; i++) {
         beamc_piece p = residuals->items[i];
         beamc_block_ref(p.block);
@@ -294,6 +309,10 @@ void beamc__bundle_run(beamc_thread *t, beamc_bundle *b) {
     pthread_mutex_lock(&e->mu);
     if (status == BEAMC_OK) {
         commit(b, &deliveries, &residuals);
+        if (e->checkpoint != NULL && result.finalizers != NULL) {
+            beamc__checkpoint_finalize(e, worker, result.finalizers);
+            result.finalizers = NULL;
+        }
     }
     unlink_bundle(b);
     beamc__watermarks_update(e);

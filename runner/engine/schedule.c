@@ -3,6 +3,7 @@
  * Consumers go before their producers, so that what is queued stays little. Three rounds, each with
  * fewer scruples: full bundles, and no more input for queues that are long; then, for a thread that
  * would else be idle, bundles as they are; at last, when nothing runs, whatever there is. */
+#include "runner/engine/checkpoint.h"
 #include "runner/engine/keyed.h"
 
 enum { MIN_SHARE_BYTES = 1 << 20 };
@@ -26,7 +27,7 @@ static bool feeds_are_full(const beamc_engine *e, const beamc_node *n) {
     size_t limit = e->config.bundle_bytes * 2;
     for (size_t i = 0; i < n->feed_count; i++) {
         const beamc_node *to = &e->nodes[n->feeds[i]];
-        if (!to->spec->splittable && to->queue.bytes + to->keyed_bytes > limit) {
+        if (!to->spec->splittable && to->queue.bytes + to->sealed_bytes + to->keyed_bytes > limit) {
             return true;
         }
     }
@@ -153,6 +154,9 @@ static beamc_task pick_at(beamc_engine *e, beamc_node *n, eagerness how, beamc_t
     if (n->keyed != NULL) {
         task.bundle =
             sides_ready(e, n) ? beamc__keyed_take(n->keyed, now, how != PATIENT, wait_until) : NULL;
+    } else if (beamc_is_sealing(e, n)) {
+        task.bundle = sides_ready(e, n) ? beamc__sealed_take(e, n) : NULL;
+        e->checkpoint->waits |= n->queue.count > 0 || n->sealed != NULL;
     } else if (stage_is_due(e, n, how)) {
         task.bundle = take_bundle(e, n);
     }

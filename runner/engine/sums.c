@@ -151,3 +151,90 @@ void beamc__sums_each(struct beamc_sums *m, beamc_engine_metric_fn fn, void *arg
     }
     pthread_mutex_unlock(&m->mu);
 }
+
+/* --------------------------------------------------------------------------------- as bytes */
+
+static void put_text(beamc_buf *out, const char *text) {
+    beamc_buf_put_u8(out, text != NULL);
+    beamc_put_prefixed(out, beamc_str(text == NULL ? "" : text));
+}
+
+static void put_number(beamc_buf *out, int64_t n) {
+    beamc_put_varint(out, (uint64_t)n);
+}
+
+void beamc__sums_save(struct beamc_sums *m, beamc_buf *out) {
+    pthread_mutex_lock(&m->mu);
+    for (const beamc_metric_slot *s = m->first; s != NULL; s = s->next) {
+        const beamc_engine_metric *x = &s->sum;
+        put_text(out, x->urn);
+        put_text(out, x->type);
+        put_text(out, x->transform);
+        put_text(out, x->pcollection);
+        put_text(out, x->name_space);
+        put_text(out, x->name);
+        put_number(out, x->value);
+        put_number(out, x->count);
+        put_number(out, x->sum);
+        put_number(out, x->min);
+        put_number(out, x->max);
+        put_number(out, x->at);
+        beamc_put_prefixed(out, beamc_buf_slice(&s->payload));
+    }
+    pthread_mutex_unlock(&m->mu);
+}
+
+static bool get_text(beamc_sums *m, beamc_cursor *in, const char **out) {
+    unsigned there;
+    beamc_slice text;
+    if (!beamc_get_u8(in, &there) || !beamc_get_prefixed(in, &text) ||
+        (text.len > 0 && memchr(text.ptr, 0, text.len) != NULL)) {
+        return false;
+    }
+    *out = there ? beamc_arena_cstr(m->arena, text) : NULL;
+    return true;
+}
+
+static bool get_number(beamc_cursor *in, int64_t *out) {
+    uint64_t n;
+    if (!beamc_get_varint(in, &n)) {
+        return false;
+    }
+    *out = (int64_t)n;
+    return true;
+}
+
+static bool load_one(beamc_sums *m, beamc_cursor *in) {
+    beamc_monitoring_info info = {0};
+    beamc_engine_metric x = {0};
+    beamc_slice payload;
+    if (!get_text(m, in, &info.urn) || !get_text(m, in, &info.type) ||
+        !get_text(m, in, &info.transform) || !get_text(m, in, &info.pcollection) ||
+        !get_text(m, in, &info.name_space) || !get_text(m, in, &info.name) ||
+        !get_number(in, &x.value) || !get_number(in, &x.count) || !get_number(in, &x.sum) ||
+        !get_number(in, &x.min) || !get_number(in, &x.max) || !get_number(in, &x.at) ||
+        !beamc_get_prefixed(in, &payload)) {
+        return false;
+    }
+    beamc_metric_slot *s = find(m, &info);
+    s->sum.value = x.value;
+    s->sum.count = x.count;
+    s->sum.sum = x.sum;
+    s->sum.min = x.min;
+    s->sum.max = x.max;
+    s->sum.at = x.at;
+    beamc_buf_put_slice(&s->payload, payload);
+    s->sum.payload = beamc_buf_slice(&s->payload);
+    return true;
+}
+
+bool beamc__sums_load(struct beamc_sums *m, beamc_slice bytes) {
+    beamc_cursor in = beamc_cursor_of(bytes);
+    bool good = true;
+    pthread_mutex_lock(&m->mu);
+    while (good && in.p < in.end) {
+        good = load_one(m, &in);
+    }
+    pthread_mutex_unlock(&m->mu);
+    return good;
+}

@@ -13,6 +13,7 @@ void beamc__view_init(beamc_view *view, const beamc_view_spec *spec) {
 
 void beamc__view_deinit(beamc_view *view) {
     beamc__table_free(&view->table);
+    beamc__pieces_free(&view->unsaved);
     pthread_mutex_destroy(&view->mu);
 }
 
@@ -75,6 +76,10 @@ beamc_status beamc__view_add(beamc_view *view, const beamc_output_spec *from,
     beamc_status status = BEAMC_OK;
     pthread_mutex_lock(&view->mu);
     for (size_t i = 0; i < pieces->count && status == BEAMC_OK; i++) {
+        if (view->keeps) {
+            beamc_block_ref(pieces->items[i].block);
+            beamc__pieces_add(&view->unsaved, pieces->items[i]);
+        }
         status = add_piece(view, from, beamc_piece_bytes(&pieces->items[i]), &scratch, err);
     }
     atomic_store(&view->any, view->table.count > 0);

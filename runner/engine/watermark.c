@@ -5,17 +5,20 @@
  *   output   = min(input, holds of buffered groups, timers)
  *
  * Watermarks never go back. All of it is done at once after each commit: graphs are small. */
-#include "runner/engine/impl.h"
+#include "runner/engine/checkpoint.h"
 #include "runner/engine/keyed.h"
 
 static beamc_time pending_hold(const beamc_engine *e, const beamc_node *n) {
     if (e->bounded) { /* nobody asks how far: only whether all is done */
-        return n->queue.count + n->delayed.count + n->running_count > 0 ? BEAMC_TIME_MIN
-                                                                        : BEAMC_TIME_MAX;
+        bool any = n->queue.count + n->delayed.count + n->running_count > 0 || n->sealed != NULL;
+        return any ? BEAMC_TIME_MIN : BEAMC_TIME_MAX;
     }
     beamc_time hold = beamc__queue_hold(&n->queue);
     for (size_t i = 0; i < n->delayed.count; i++) {
         hold = beamc_earlier(hold, n->delayed.items[i].hold);
+    }
+    for (const beamc_sealed *s = n->sealed; s != NULL; s = s->next) {
+        hold = beamc_earlier(hold, s->hold);
     }
     for (const beamc_bundle *b = n->running; b != NULL; b = b->next) {
         hold = beamc_earlier(hold, b->hold);

@@ -14,10 +14,14 @@
 
 #include "program/library.h"
 
-/* Runs @p pipeline_proto (a serialized Pipeline) in this process and returns when it is done. */
+/* The folder of a job that can be continued (runner/state_dir.h). */
+struct beamc_state_dir;
+
+/* Runs @p pipeline_proto (a serialized Pipeline) in this process and returns when it is done. @p state:
+ * where the job is kept; NULL: nowhere. */
 beamc_status beamc__run_local(const beamc_program *program, const beamc_options *options,
                               beamc_slice pipeline_proto, const beamc_library *library,
-                              beamc_error *err) BEAMC_MUST_USE;
+                              struct beamc_state_dir *state, beamc_error *err) BEAMC_MUST_USE;
 
 /* Serves as a worker (--worker, or --worker_pool) until the runner ends it. @p program may be NULL in a
  * stock worker. */
@@ -52,9 +56,10 @@ void beamc__cancel_request(void);
 /* Becomes readable when cancelled, and stays so; for poll. -1 before beamc__cancel_install. */
 int beamc__cancel_fd(void);
 
-/* Builds the pipeline with the check that every DoFn is listed in the library. Free it in any case. */
+/* Builds the pipeline with the check that every DoFn is listed in the library. @p job: its identity, where
+ * it can be continued, or NULL. Free it in any case. */
 beamc_pipeline *beamc__program_build(const beamc_program *program, const beamc_options *options,
-                                     const beamc_library *library);
+                                     const beamc_library *library, const char *job);
 
 /* The options of every program: runner, endpoints, environment, worker ... Ended by an entry without a
  * name. */

@@ -14,12 +14,14 @@
 #include "base/mem.h"
 #include "graph/graph.h"
 #include "program/entry.h"
+#include "runner/state_dir.h"
 
 typedef struct run {
     const beamc_program *program;
     beamc_options *options;
     beamc_library *library;
     beamc_pipeline *pipeline;
+    beamc_state_dir *state; /* --state_dir; NULL without */
 } run;
 
 /* A program from an older header is shorter; the rest of this copy is zero. */
@@ -149,8 +151,9 @@ static const char *library_fault(void *arg, const char *urn, const void *fn) {
 }
 
 beamc_pipeline *beamc__program_build(const beamc_program *program, const beamc_options *options,
-                                     const beamc_library *library) {
+                                     const beamc_library *library, const char *job) {
     beamc_pipeline *p = beamc_pipeline_new();
+    beamc__pipeline_set_job(p, job);
     beamc__pipeline_set_fault(p, library_fault, (void *)(uintptr_t)library);
     if (program->build != NULL) {
         program->build(p, options);
@@ -189,6 +192,21 @@ static bool is_local(const run *r) {
     return strcasecmp(runner, "local") == 0 || strcasecmp(runner, "DirectRunner") == 0;
 }
 
+static beamc_status open_state(run *r, beamc_error *err) {
+    const char *path = beamc_option_text(r->options, "state_dir");
+    if (path == NULL || beamc_option_text(r->options, "dump_pipeline") != NULL) {
+        return BEAMC_OK;
+    }
+    if (!is_local(r)) {
+        return BEAMC_FAIL(err, INVALID_ARGUMENT,
+                          "--state_dir is for the local runner; %s keeps state by itself: leave it "
+                          "out, or add --runner=local",
+                          beamc_option_text(r->options, "runner"));
+    }
+    return beamc__state_dir_open(path, beamc_option_bool(r->options, "state_dir_reset"), &r->state,
+                                 err);
+}
+
 static int run_worker(run *r, const char *name) {
     beamc_error err = {0};
     beamc_worker_main_fn worker;
@@ -216,9 +234,14 @@ static int run_remote(run *r, const char *name) {
 
 static int run_job(run *r, const char *name) {
     beamc_error err = {0};
-    r->pipeline = beamc__program_build(r->program, r->options, r->library);
+    beamc_status st = open_state(r, &err);
+    if (st != BEAMC_OK) {
+        return report(name, &err, usage_code_of(st));
+    }
+    r->pipeline = beamc__program_build(r->program, r->options, r->library,
+                                       r->state == NULL ? NULL : beamc__state_dir_job(r->state));
     beamc_buf proto = {0};
-    beamc_status st = beamc_pipeline_lower(r->pipeline, NULL, &proto, &err);
+    st = beamc_pipeline_lower(r->pipeline, NULL, &proto, &err);
     if (st == BEAMC_OK && beamc__pipeline_is_unbounded(r->pipeline) &&
         !beamc_option_given(r->options, "streaming")) {
         st = beamc_options_set(r->options, "streaming", "true", &err);
@@ -233,7 +256,8 @@ static int run_job(run *r, const char *name) {
         st = dump(path, beamc_buf_slice(&proto), &err);
         code = st == BEAMC_OK ? BEAMC_EXIT_OK : report(name, &err, exit_code_of(st));
     } else if (is_local(r)) {
-        st = beamc__run_local(r->program, r->options, beamc_buf_slice(&proto), r->library, &err);
+        st = beamc__run_local(r->program, r->options, beamc_buf_slice(&proto), r->library, r->state,
+                              &err);
         code = st == BEAMC_OK ? BEAMC_EXIT_OK : report(name, &err, exit_code_of(st));
     } else {
         code = run_remote(r, name);
@@ -285,6 +309,7 @@ int beamc_main(const beamc_program *program, int argc, char **argv) {
         .program = &full, .options = beamc_options_new(tables), .library = beamc__library_new()};
     int code = run_all(&r, argc, argv);
     beamc_pipeline_free(r.pipeline);
+    beamc__state_dir_close(r.state);
     beamc__library_free(r.library);
     beamc_options_free(r.options);
     return code;
