@@ -7,13 +7,12 @@
 #include "base/wire.h"
 #include "runner/engine/hash.h"
 
-beamc_cell *beamc__cell_new(int kind, beamc_slice id) {
-    beamc_cell *c = beamc__calloc(1, sizeof *c + id.len);
-    c->kind = kind;
-    if (id.len > 0) {
-        memcpy(c + 1, id.ptr, id.len);
-    }
-    c->id = beamc_slice_of(c + 1, id.len);
+enum { SMALL_BAG = 24, KEEP_BYTES = 128 /* of a bag that is cleared */ };
+
+beamc_cell *beamc__cell_new(beamc_cell_kind kind, uint16_t id) {
+    beamc_cell *c = beamc__calloc(1, sizeof *c);
+    c->kind = (uint8_t)kind;
+    c->id = id;
     return c;
 }
 
@@ -31,17 +30,26 @@ static void clear_items(beamc_cell *c) {
 }
 
 void beamc__cell_free(beamc_cell *c) {
-    clear_items(c);
-    beamc_buf_free(&c->bag);
-    for (size_t i = 0; i < c->list_count; i++) {
-        free(c->list[i].bytes);
+    switch (c->kind) {
+    case BEAMC_CELL_BAG:
+        beamc_buf_free(&c->bag);
+        break;
+    case BEAMC_CELL_MULTIMAP:
+        clear_items(c);
+        break;
+    default:
+        for (size_t i = 0; i < c->list.count; i++) {
+            free(c->list.at[i].bytes);
+        }
+        free(c->list.at);
     }
-    free(c->list);
     free(c);
 }
 
 bool beamc__cell_is_empty(const beamc_cell *c) {
-    return c->bag.len == 0 && c->items.count == 0 && c->list_count == 0;
+    return c->kind == BEAMC_CELL_BAG        ? c->bag.len == 0
+           : c->kind == BEAMC_CELL_MULTIMAP ? c->items.count == 0
+                                            : c->list.count == 0;
 }
 
 static beamc_cell_item *item_of(beamc_cell *c, beamc_slice key, bool make) {
@@ -76,10 +84,10 @@ bool beamc__cell_check_list(beamc_slice data) {
 
 /* The first item at or behind @p at. */
 static size_t list_find(const beamc_cell *c, int64_t at) {
-    size_t low = 0, high = c->list_count;
+    size_t low = 0, high = c->list.count;
     while (low < high) {
         size_t mid = (low + high) / 2;
-        if (c->list[mid].at < at) {
+        if (c->list.at[mid].at < at) {
             low = mid + 1;
         } else {
             high = mid;
@@ -89,17 +97,17 @@ static size_t list_find(const beamc_cell *c, int64_t at) {
 }
 
 static void list_insert(beamc_cell *c, int64_t at, beamc_slice value) {
-    if (c->list_count == c->list_cap) {
-        c->list_cap = c->list_cap == 0 ? 8 : c->list_cap * 2;
-        c->list = beamc__realloc(c->list, c->list_cap * sizeof *c->list);
+    if (c->list.count == c->list.cap) {
+        c->list.cap = c->list.cap == 0 ? 8 : c->list.cap * 2;
+        c->list.at = beamc__realloc(c->list.at, c->list.cap * sizeof *c->list.at);
     }
-    size_t i = at == INT64_MAX ? c->list_count : list_find(c, at + 1); /* behind its equals */
-    memmove(&c->list[i + 1], &c->list[i], (c->list_count - i) * sizeof *c->list);
-    c->list[i] = (beamc_list_item){at, beamc__malloc(value.len + 1), value.len};
+    size_t i = at == INT64_MAX ? c->list.count : list_find(c, at + 1); /* behind its equals */
+    memmove(&c->list.at[i + 1], &c->list.at[i], (c->list.count - i) * sizeof *c->list.at);
+    c->list.at[i] = (beamc_list_item){at, beamc__malloc(value.len + 1), value.len};
     if (value.len > 0) {
-        memcpy(c->list[i].bytes, value.ptr, value.len);
+        memcpy(c->list.at[i].bytes, value.ptr, value.len);
     }
-    c->list_count++;
+    c->list.count++;
 }
 
 static void list_append(beamc_cell *c, beamc_slice data) {
@@ -117,28 +125,42 @@ static void list_clear(beamc_cell *c, int64_t start, int64_t end) {
         return;
     }
     for (size_t i = from; i < to; i++) {
-        free(c->list[i].bytes);
+        free(c->list.at[i].bytes);
     }
-    memmove(&c->list[from], &c->list[to], (c->list_count - to) * sizeof *c->list);
-    c->list_count -= to - from;
+    memmove(&c->list.at[from], &c->list.at[to], (c->list.count - to) * sizeof *c->list.at);
+    c->list.count -= to - from;
 }
 
 /* --------------------------------------------------------------------------------- changing */
+
+/* Most are a value of a few bytes: no more room than that, until it grows. */
+static void bag_put(beamc_buf *bag, beamc_slice data) {
+    if (bag->cap - bag->len < data.len) {
+        size_t need = bag->len + data.len, cap = bag->cap + bag->cap / 2;
+        cap = cap < need ? need : cap;
+        cap = cap <= SMALL_BAG ? SMALL_BAG : cap;
+        bag->ptr = beamc__realloc(bag->ptr, cap);
+        bag->cap = cap;
+    }
+    beamc_buf_put_slice(bag, data);
+}
 
 void beamc__cell_apply(beamc_cell *c, const beamc_state_op *op) {
     beamc_cell_item *item;
     switch (op->kind) {
     case BEAMC_STATE_KEY_BAG_USER:
-        if (op->clear) {
+        if (op->clear && c->bag.cap <= KEEP_BYTES) {
+            c->bag.len = 0; /* a value: the next one comes at once */
+        } else if (op->clear) {
             beamc_buf_free(&c->bag);
         } else {
-            beamc_buf_put_slice(&c->bag, op->data);
+            bag_put(&c->bag, op->data);
         }
         break;
     case BEAMC_STATE_KEY_MULTIMAP_USER:
         item = item_of(c, op->map_key, !op->clear);
         if (!op->clear) {
-            beamc_buf_put_slice(&item->values, op->data);
+            bag_put(&item->values, op->data);
         } else if (item != NULL) {
             beamc__index_remove(&c->items, &item->node);
             free_item(item);
@@ -157,14 +179,19 @@ void beamc__cell_apply(beamc_cell *c, const beamc_state_op *op) {
 }
 
 beamc_cell *beamc__cell_clone(const beamc_cell *c) {
-    beamc_cell *copy = beamc__cell_new((int)c->kind, c->id);
-    beamc_buf_put_slice(&copy->bag, beamc_buf_slice(&c->bag));
-    for (const beamc_index_node *n = c->items.first; n != NULL; n = n->next) {
-        beamc_cell_item *item = item_of(copy, n->key, true);
-        beamc_buf_put_slice(&item->values, beamc_buf_slice(&((const beamc_cell_item *)n)->values));
-    }
-    for (size_t i = 0; i < c->list_count; i++) {
-        list_insert(copy, c->list[i].at, beamc_slice_of(c->list[i].bytes, c->list[i].len));
+    beamc_cell *copy = beamc__cell_new(c->kind, c->id);
+    if (c->kind == BEAMC_CELL_BAG) {
+        bag_put(&copy->bag, beamc_buf_slice(&c->bag));
+    } else if (c->kind == BEAMC_CELL_MULTIMAP) {
+        for (const beamc_index_node *n = c->items.first; n != NULL; n = n->next) {
+            const beamc_cell_item *from = (const beamc_cell_item *)n;
+            bag_put(&item_of(copy, n->key, true)->values, beamc_buf_slice(&from->values));
+        }
+    } else {
+        for (size_t i = 0; i < c->list.count; i++) {
+            list_insert(copy, c->list.at[i].at,
+                        beamc_slice_of(c->list.at[i].bytes, c->list.at[i].len));
+        }
     }
     return copy;
 }
@@ -185,9 +212,9 @@ void beamc__cell_read(const beamc_cell *c, const beamc_state_key *key, beamc_buf
         break;
     case BEAMC_STATE_KEY_ORDERED_LIST_USER:
         for (size_t i = list_find(c, key->range_start);
-             i < c->list_count && c->list[i].at < key->range_end; i++) {
-            beamc_put_varint(out, (uint64_t)c->list[i].at);
-            beamc_put_prefixed(out, beamc_slice_of(c->list[i].bytes, c->list[i].len));
+             i < c->list.count && c->list.at[i].at < key->range_end; i++) {
+            beamc_put_varint(out, (uint64_t)c->list.at[i].at);
+            beamc_put_prefixed(out, beamc_slice_of(c->list.at[i].bytes, c->list.at[i].len));
         }
         break;
     default: /* the keys of a multimap */

@@ -15,8 +15,7 @@ typedef struct beamc_list_item {
     size_t len;
 } beamc_list_item;
 
-/* A cell of its own; @p id is copied. */
-beamc_cell *beamc__cell_new(int kind, beamc_slice id);
+beamc_cell *beamc__cell_new(beamc_cell_kind kind, uint16_t id);
 beamc_cell *beamc__cell_clone(const beamc_cell *cell);
 void beamc__cell_free(beamc_cell *cell);
 bool beamc__cell_is_empty(const beamc_cell *cell);

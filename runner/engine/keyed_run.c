@@ -8,7 +8,7 @@
 #include "runner/engine/hash.h"
 #include "runner/engine/keyed_impl.h"
 
-enum { MAX_FIRED = 4096 };
+enum { MAX_FIRED = 4096, AHEAD = 8 };
 
 /* --------------------------------------------------------------------------------- firing */
 
@@ -98,6 +98,10 @@ static beamc_status check_key(const beamc_bundle *b, const beamc_state_key *key,
         !beamc_slice_eq(beamc_str(b->node->spec->stateful_id), key->transform_id)) {
         return BEAMC_FAIL(err, INVALID_ARGUMENT, "transform %.*s has no user state",
                           BEAMC_SLICE_ARG(key->transform_id));
+    }
+    const beamc_scope *last = b->keyed->shard->store.last;
+    if (last != NULL && beamc_slice_eq(last->key, key->key)) {
+        return BEAMC_OK;
     }
     unsigned shard = (unsigned)(beamc_hash(key->key) >> BEAMC_KEYED_SHIFT);
     if (&b->keyed->keyed->shards[shard] != b->keyed->shard) {
@@ -264,6 +268,9 @@ beamc_status beamc__keyed_prepare(beamc_bundle *b, beamc_error *err) {
     beamc_keyed_work *w = b->keyed;
     BEAMC_TRY(each_setting(w, false, err)); /* from here on nothing fails */
     for (size_t i = 0; i < w->ops.count; i++) {
+        if (i + AHEAD < w->ops.count) {
+            __builtin_prefetch(&w->ops.items[i + AHEAD].scope->touched);
+        }
         touch(w, w->ops.items[i].scope);
     }
     beamc__store_ops_apply(&w->shard->store, &w->ops);

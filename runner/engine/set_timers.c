@@ -136,6 +136,9 @@ void beamc__timer_set(beamc_store *s, beamc_scope *scope, uint32_t family, beamc
  * the watermark there; the collection alone holds nothing. */
 void beamc__timer_ensure_collection(beamc_store *s, beamc_scope *scope, uint32_t family) {
     static const beamc_slice none = {NULL, 0};
+    if (family == BEAMC_FAMILY_COLLECT && scope->window_max >= BEAMC_TIME_GLOBAL_WINDOW_MAX) {
+        return; /* the global window is over when all is */
+    }
     if (find(scope, family, none) != NULL) {
         return;
     }

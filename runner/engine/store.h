@@ -14,15 +14,15 @@
 
 /* ------------------------------------------------------------------------- a map of bytes */
 
-/* A chained hash map of nodes that are part of something larger, in the order of their insertion. */
+/* A hash map of nodes that are part of something larger, in the order of their insertion. */
 typedef struct beamc_index_node {
-    struct beamc_index_node *chain, *prev, *next;
+    struct beamc_index_node *prev, *next;
     uint64_t hash;
     beamc_slice key; /* owned with the node */
 } beamc_index_node;
 
 typedef struct beamc_index {
-    beamc_index_node **buckets;
+    uint64_t *slots; /* upper 16 bits of the hash, address of the node */
     size_t mask, count;
     beamc_index_node *first, *last;
 } beamc_index;
@@ -62,15 +62,26 @@ typedef struct beamc_timer_heap {
 
 /* --------------------------------------------------------------------------------- scopes */
 
+typedef enum beamc_cell_kind {
+    BEAMC_CELL_BAG = 1,
+    BEAMC_CELL_MULTIMAP,
+    BEAMC_CELL_LIST
+} beamc_cell_kind;
+
 typedef struct beamc_cell {
     struct beamc_cell *next;
-    enum { BEAMC_CELL_BAG = 1, BEAMC_CELL_MULTIMAP, BEAMC_CELL_LIST } kind;
-    bool dirty;                   /* the bundle has operations for it */
-    beamc_slice id;               /* behind the struct */
-    beamc_buf bag;                /* BAG */
-    beamc_index items;            /* MULTIMAP: of beamc_cell_item */
-    struct beamc_list_item *list; /* LIST: by time, then order of arrival */
-    size_t list_count, list_cap;
+    uint8_t kind;               /* beamc_cell_kind */
+    bool dirty;                 /* the bundle has operations for it: */
+    uint16_t id;                /* of the store's state ids */
+    uint32_t first_op, last_op; /* the chain of them */
+    union {
+        beamc_buf bag;
+        beamc_index items; /* MULTIMAP: of beamc_cell_item */
+        struct {
+            struct beamc_list_item *at;
+            size_t count, cap;
+        } list; /* by time, then order of arrival */
+    };
 } beamc_cell;
 
 typedef struct beamc_scope {
@@ -89,6 +100,9 @@ typedef struct beamc_scope {
 typedef struct beamc_store {
     const beamc_node_spec *spec;
     beamc_index scopes;
+    beamc_scope *last; /* looked up last: calls for one key come in a row */
+    beamc_slice *ids;  /* of states, in the order of their appearance; heap */
+    size_t id_count;
     beamc_timer_heap event, clock, holds;
     uint64_t next_order;
     beamc_buf name; /* scratch */
@@ -104,11 +118,14 @@ void beamc__store_drop(beamc_store *s, beamc_scope *scope);
 
 /* ------------------------------------------------------------------ operations of a bundle */
 
+enum { BEAMC_NO_OP = UINT32_MAX };
+
 typedef struct beamc_state_op {
     beamc_cell *cell;
     beamc_scope *scope;
     beamc_state_key_kind kind;
-    bool clear; /* else appends data */
+    bool clear;    /* else appends data */
+    uint32_t next; /* of the same cell; BEAMC_NO_OP: it is the last one */
     beamc_slice map_key, data;
     int64_t range_start, range_end;
 } beamc_state_op;

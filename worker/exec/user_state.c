@@ -101,8 +101,8 @@ static beamc_scope *scope_at(beamc_user_state *s) {
     if (s->scope != NULL) {
         return s->scope;
     }
-    beamc_scope *scope =
-        beamc__records_get(&s->scopes, beamc_buf_slice(&s->name), sizeof(beamc_scope));
+    size_t size = sizeof(beamc_scope) + s->def_count * sizeof(beamc_cell);
+    beamc_scope *scope = beamc__records_get(&s->scopes, beamc_buf_slice(&s->name), size);
     scope->window = beamc_slice_of(scope->entry.key.ptr, s->key_at);
     scope->key = beamc_slice_of(scope->entry.key.ptr + s->key_at, s->name.len - s->key_at);
     return s->scope = scope;

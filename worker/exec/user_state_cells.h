@@ -22,7 +22,7 @@ typedef struct beamc_scope {
     beamc_record entry; /* key: prefixed window, key */
     beamc_slice window;
     beamc_slice key;
-    beamc_cell cells[BEAMC_MAX_STATES];
+    beamc_cell cells[]; /* one for each state of the DoFn */
 } beamc_scope;
 
 struct beamc_user_state {

@@ -329,6 +329,76 @@ static void expect_state(beamc_store *s, const beamc_state_ops *ops, const beamc
     beamc_arena_free(arena);
 }
 
+/* Two keys, written in turns: each sees its own changes, in their order. */
+Test(tables, changes_of_several_keys_do_not_mix) {
+    beamc_node_spec spec = keyed_spec(NULL, 0);
+    beamc_store s;
+    beamc__store_init(&s, &spec);
+    beamc_state_ops ops = {.arena = beamc_arena_new(0)};
+    beamc_buf w = {0};
+    beamc_state_key a = {.kind = BEAMC_STATE_KEY_BAG_USER,
+                         .id = text("bag"),
+                         .key = text("a"),
+                         .window = window_bytes(first, &w)};
+    beamc_state_key b = a, other = a;
+    b.key = text("b");
+    other.id = text("other");
+    const beamc_state_key *keys[] = {&a, &b, &other};
+    for (int i = 0; i < 9; i++) {
+        char c = (char)('0' + i);
+        cr_assert_eq(
+            beamc__store_write(&s, &ops, keys[i % 3], i == 4, beamc_slice_of(&c, i != 4), NULL),
+            BEAMC_OK);
+    }
+    expect_state(&s, &ops, &a, "036", 3);
+    expect_state(&s, &ops, &b, "7", 1); /* cleared by the fourth */
+    expect_state(&s, &ops, &other, "258", 3);
+    beamc__store_ops_apply(&s, &ops);
+    expect_state(&s, &ops, &a, "036", 3);
+    expect_state(&s, &ops, &b, "7", 1);
+    expect_state(&s, &ops, &other, "258", 3);
+    beamc__store_ops_free(&ops);
+    beamc__store_deinit(&s);
+    beamc_buf_free(&w);
+}
+
+enum { NODES = 2000 };
+
+/* Nodes come and go; hashes collide, and some keys have the hash of another. */
+Test(tables, index_finds_what_is_there_and_nothing_else) {
+    static beamc_index_node nodes[NODES];
+    static uint16_t keys[NODES];
+    static bool there[NODES];
+    beamc_index x = {0};
+    uint64_t random = 1;
+    for (int step = 0; step < 20 * NODES; step++) {
+        random = random * UINT64_C(6364136223846793005) + 1;
+        size_t i = (size_t)(random >> 33) % NODES;
+        if (there[i]) {
+            beamc__index_remove(&x, &nodes[i]);
+        } else {
+            keys[i] = (uint16_t)i;
+            nodes[i].hash = (i / 2 % 97) * UINT64_C(0x9e3779b97f4a7c15);
+            nodes[i].key = beamc_slice_of(&keys[i], sizeof keys[i]);
+            beamc__index_add(&x, &nodes[i]);
+        }
+        there[i] = !there[i];
+        size_t other = (size_t)(random >> 13) % NODES;
+        uint64_t hash = (other / 2 % 97) * UINT64_C(0x9e3779b97f4a7c15);
+        uint16_t key = (uint16_t)other;
+        const beamc_index_node *found =
+            beamc__index_find(&x, hash, beamc_slice_of(&key, sizeof key));
+        cr_assert_eq(found, there[other] ? &nodes[other] : NULL, "step %d", step);
+    }
+    size_t count = 0;
+    for (const beamc_index_node *n = x.first; n != NULL; n = n->next) {
+        cr_assert(there[n - nodes]);
+        count++;
+    }
+    cr_expect_eq(count, x.count);
+    beamc__index_free(&x);
+}
+
 Test(tables, state_is_seen_by_its_bundle_and_stays_when_applied) {
     beamc_node_spec spec = keyed_spec(NULL, 0);
     beamc_store s;
