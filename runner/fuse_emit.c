@@ -332,7 +332,17 @@ static beamc_status stage_timers(beamc_fuser *f, const beamc_fx_stage *s, beamc_
     return BEAMC_OK;
 }
 
-/* What shortens restrictions when an unbounded job is drained. */
+/* Whether the job may be drained; then restrictions of its bounded inputs are truncated as well. */
+static bool is_unbounded(const beamc_fuser *f) {
+    for (size_t i = 0; i < f->pcoll_count; i++) {
+        if (f->pcolls[i].unbounded) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What shortens restrictions when the job is drained. */
 static beamc_status stage_truncate(beamc_fuser *f, const beamc_fx_stage *s, const char *coder,
                                    beamc_node_spec *node, beamc_error *err) {
     beamc_fx_transform of = f->transforms[s->transforms[0]];
@@ -388,7 +398,7 @@ static beamc_status emit_stage(emitter *e, const draft *d, beamc_node_spec *node
     }
     const char *coder;
     BEAMC_TRY(beamc__fuse_port_coder(f, s->root, &coder, err));
-    if (s->splittable && node->unbounded) {
+    if (s->splittable && is_unbounded(f)) {
         BEAMC_TRY(stage_truncate(f, s, coder, node, err));
     }
     beamc_fx_descriptor desc = {

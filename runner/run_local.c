@@ -16,6 +16,7 @@
 #include "runner/local_worker.h"
 #include "runner/state_dir.h"
 #include "runner/steps.h"
+#include "runner/stop_watch.h"
 
 /* ------------------------------------------------------------------------------- progress */
 
@@ -129,6 +130,21 @@ static void collect_late(beamc_run_report *report, beamc_engine *engine,
 
 enum { MAX_ENVIRONMENTS = 16 };
 
+static beamc_stop stop_of(const beamc_local_run *run, const beamc_engine *engine) {
+    if (run->stop > BEAMC_STOP_DRAIN) {
+        return run->stop;
+    }
+    return beamc__engine_is_bounded(engine) ? BEAMC_STOP_CANCEL : BEAMC_STOP_DRAIN;
+}
+
+/* An endless job that has stopped at a commit is in order; a bounded one has not done its work. */
+static beamc_status judge(const beamc_engine *engine, beamc_error *err) {
+    if (beamc__engine_stopped_early(engine) && beamc__engine_is_bounded(engine)) {
+        return BEAMC_FAIL(err, CANCELLED, "stopped at a commit; started again, it goes on there");
+    }
+    return BEAMC_OK;
+}
+
 static beamc_status run_graph(const beamc_local_run *run, const beamc_fused *fused,
                               beamc_run_report **report, beamc_error *err) {
     const beamc_engine_graph *graph = beamc__fused_graph(fused);
@@ -149,14 +165,20 @@ static beamc_status run_graph(const beamc_local_run *run, const beamc_fused *fus
         .bundle_bytes = run->bundle_bytes,
         .journal = run->state == NULL ? NULL : beamc__state_dir_journal(run->state),
         .checkpoint_ms = run->checkpoint_ms,
-        .cancelled = run->cancelled,
-        .cancelled_arg = run->cancelled_arg};
+        .max_bundle_ms = run->max_bundle_ms};
     beamc_engine *engine;
     BEAMC_TRY(beamc__engine_new(graph, &config, &engine, err));
     double started = now_seconds();
     progress line;
     bool shown = run->progress && progress_start(&line, engine);
+    beamc_stop_watch watch = {
+        .engine = engine, .fd = run->stop_fd, .how = stop_of(run, engine), .name = run->name};
+    bool watched = run->stop_fd > 0 && beamc__stop_watch_begin(&watch);
     beamc_status status = beamc__engine_run(engine, err);
+    if (watched) {
+        beamc__stop_watch_end(&watch);
+    }
+    status = status == BEAMC_OK ? judge(engine, err) : status;
     if (shown) {
         progress_end(&line);
     }
@@ -196,11 +218,6 @@ beamc_status beamc__local_run(const beamc_local_run *run, beamc_slice pipeline_p
     return status;
 }
 
-static bool is_cancelled(void *arg) {
-    (void)arg;
-    return beamc__cancel_requested();
-}
-
 beamc_status beamc__run_local(const beamc_program *program, const beamc_options *options,
                               beamc_slice pipeline_proto, const beamc_library *library,
                               struct beamc_state_dir *state, beamc_error *err) {
@@ -210,7 +227,11 @@ beamc_status beamc__run_local(const beamc_program *program, const beamc_options 
         .parallelism = (unsigned)beamc_option_int(options, "parallelism"),
         .state = state,
         .progress = isatty(STDERR_FILENO) != 0,
-        .cancelled = is_cancelled,
+        .max_bundle_ms = beamc_option_int(options, "max_bundle_ms"),
+        .stop_fd = beamc__cancel_fd(),
+        .stop = state != NULL && !beamc_option_bool(options, "drain") ? BEAMC_STOP_AT_COMMIT
+                                                                      : BEAMC_STOP_DRAIN,
+        .name = program->name != NULL ? program->name : "beamc",
     };
     beamc_run_report *report;
     beamc_status status = beamc__local_run(&run, pipeline_proto, &report, err);

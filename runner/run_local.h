@@ -5,6 +5,7 @@
 
 #include "program/library.h"
 #include "program/report.h"
+#include "runner/engine/engine.h"
 
 typedef struct beamc_local_run {
     const beamc_library *library;
@@ -15,8 +16,10 @@ typedef struct beamc_local_run {
     struct beamc_state_dir *state; /* where the job is kept; NULL: nowhere */
     int64_t checkpoint_ms;         /* between commits to it; 0: default */
     bool progress;                 /* a line on stderr while it runs */
-    bool (*cancelled)(void *arg);  /* may be NULL */
-    void *cancelled_arg;
+    int64_t max_bundle_ms;         /* 0: default */
+    int stop_fd;      /* becomes readable when the run should end early, and stays so; 0: none */
+    beamc_stop stop;  /* how it ends then; up to DRAIN: that, but a bounded one is cancelled */
+    const char *name; /* of the program, for a line that says so; NULL: none is written */
 } beamc_local_run;
 
 /* *report is made in any case where the run began, also after a failure; free it. */

@@ -31,6 +31,7 @@ typedef struct beamc_piece {
     beamc_time hold;     /* no output of it will be earlier: watermarks stay below it */
     beamc_time ready_at; /* processing time; delayed residuals */
     uint64_t saved;      /* the number of its record in the journal; 0: it has none */
+    bool truncated;      /* a restriction that the drain has shortened */
 } beamc_piece;
 
 static inline beamc_slice beamc_piece_bytes(const beamc_piece *p) {
@@ -47,6 +48,9 @@ typedef struct beamc_queue {
 /* Takes over the piece's reference. */
 void beamc__queue_push(beamc_queue *q, beamc_piece piece);
 beamc_piece beamc__queue_pop(beamc_queue *q);
+static inline const beamc_piece *beamc_queue_first(const beamc_queue *q) {
+    return q->count > 0 ? &q->items[q->head] : NULL;
+}
 /* Puts a piece back in front. */
 void beamc__queue_push_front(beamc_queue *q, beamc_piece piece);
 void beamc__queue_free(beamc_queue *q);

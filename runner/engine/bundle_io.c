@@ -17,6 +17,9 @@ static beamc_status io_recv(beamc_bundle_io *io, beamc_input_block *block, bool 
                             beamc_error *err) {
     beamc_bundle *b = of(io);
     BEAMC_TRY(check_cancelled(b->engine, err));
+    if (b->given == 0) {
+        atomic_store(&b->cut.began_ms, beamc__monotonic_us() / 1000);
+    }
     *more = true;
     size_t pieces = b->input.count > 0 ? b->input.count : 1;
     if (b->given < pieces) {
@@ -56,6 +59,10 @@ static beamc_status io_flush(beamc_bundle_io *io, uint32_t port, beamc_error *er
     beamc_bundle_output *o = &b->out[output];
     if (o->buf.len > 0) {
         size_t len = o->buf.len;
+        size_t before = atomic_fetch_add(&b->cut.out_bytes, len);
+        if (before <= b->cut.out_limit && before + len > b->cut.out_limit) {
+            beamc__pacer_call(b->engine);
+        }
         beamc__pieces_add(
             &o->pieces,
             (beamc_piece){.block = beamc__block_take(&o->buf), .len = len, .hold = BEAMC_TIME_MIN});
@@ -64,10 +71,21 @@ static beamc_status io_flush(beamc_bundle_io *io, uint32_t port, beamc_error *er
     return BEAMC_OK;
 }
 
+/* What truncates reads the side inputs of the step whose restrictions it shortens. */
+static bool is_reader(const beamc_bundle *b, const char *step, beamc_slice asks) {
+    static const char truncates[] = "/truncate";
+    size_t suffix = sizeof truncates - 1;
+    if (b->truncates && asks.len > suffix &&
+        memcmp((const char *)asks.ptr + asks.len - suffix, truncates, suffix) == 0) {
+        asks.len -= suffix;
+    }
+    return beamc_slice_eq(beamc_str(step), asks);
+}
+
 static beamc_view *find_view(const beamc_bundle *b, const beamc_state_key *key) {
     const beamc_node_spec *spec = b->node->spec;
     for (size_t i = 0; i < spec->side_count; i++) {
-        if (beamc_slice_eq(beamc_str(spec->sides[i].transform_id), key->transform_id) &&
+        if (is_reader(b, spec->sides[i].transform_id, key->transform_id) &&
             beamc_slice_eq(beamc_str(spec->sides[i].side_input_id), key->id)) {
             return &b->engine->views[spec->sides[i].view];
         }
@@ -100,6 +118,7 @@ static beamc_status io_state_get(beamc_bundle_io *io, const beamc_state_key *key
 
 static beamc_status io_state_append(beamc_bundle_io *io, const beamc_state_key *key,
                                     beamc_slice data, beamc_error *err) {
+    BEAMC_TRY(check_cancelled(of(io)->engine, err));
     return beamc__keyed_append(of(io), key, data, err);
 }
 

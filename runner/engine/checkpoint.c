@@ -57,8 +57,9 @@ void beamc__checkpoint_forget_input(beamc_bundle *b) {
         return;
     }
     c->changed = true;
-    for (size_t i = 0; i < b->input.count; i++) {
-        uint64_t saved = b->input.items[i].saved;
+    for (size_t i = 0; i < b->input.count + b->cut.was.count; i++) {
+        uint64_t saved = i < b->input.count ? b->input.items[i].saved
+                                            : b->cut.was.items[i - b->input.count].saved;
         if (b->sealed) {
             beamc__record_name(&c->name, BEAMC_RECORD_SEALED, b->node->index);
             beamc_put_be64(&c->name, b->number);
@@ -113,6 +114,9 @@ static bool is_due(const beamc_engine *e, bool idle) {
     if (!c->changed) {
         return false;
     }
+    if (atomic_load(&e->stopping) == BEAMC_STOP_AT_COMMIT) {
+        return true;
+    }
     bool over = idle && e->running == 0 && beamc__schedule_all_done(e);
     return over || monotonic_ms() - c->last_ms >= interval_ms(e, idle);
 }
@@ -160,6 +164,9 @@ bool beamc__checkpoint_step(beamc_engine *e, bool idle) {
         return false;
     }
     c->wanted = c->wanted || is_due(e, idle);
+    if (c->wanted && e->running > 0) {
+        pthread_cond_signal(&e->pacer_wake); /* what runs need not come to its end */
+    }
     if (!c->wanted || e->running > 0) {
         return false;
     }

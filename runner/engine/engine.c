@@ -11,7 +11,7 @@
 #include "runner/engine/checkpoint.h"
 #include "runner/engine/keyed.h"
 
-enum { CANCEL_POLL_MS = 100 };
+enum { LONGEST_WAIT_MS = 3600 * 1000 }; /* the wall clock may be set */
 
 static beamc_time wall_clock(void) {
     struct timespec t;
@@ -33,8 +33,9 @@ void beamc__engine_fail(beamc_engine *e, beamc_status status, const beamc_error 
         e->error = *err;
     }
     e->stop = true;
-    atomic_store(&e->cancelled, true); /* running bundles need not come to their end */
+    atomic_store(&e->cancelled, true);
     pthread_cond_broadcast(&e->wake);
+    pthread_cond_signal(&e->pacer_wake);
     pthread_mutex_unlock(&e->mu);
 }
 
@@ -89,6 +90,7 @@ static void set_defaults(beamc_engine_config *c) {
     c->parallelism = c->parallelism > 0 ? c->parallelism : core_count();
     c->job_id = c->job_id != NULL ? c->job_id : "local";
     c->bundle_bytes = c->bundle_bytes > 0 ? c->bundle_bytes : 8u << 20;
+    c->max_bundle_ms = c->max_bundle_ms > 0 ? c->max_bundle_ms : 100;
     c->queue_bytes = c->queue_bytes > 0 ? c->queue_bytes : 64u << 20;
     c->compact_bytes = c->compact_bytes > 0 ? c->compact_bytes : 1u << 20;
     c->max_attempts = c->max_attempts > 0 ? c->max_attempts : 4;
@@ -106,12 +108,14 @@ beamc_status beamc__engine_new(const beamc_engine_graph *graph, const beamc_engi
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&e->wake, &attr);
+    pthread_cond_init(&e->pacer_wake, &attr);
     pthread_condattr_destroy(&attr);
     e->metrics = beamc__sums_new();
     e->checkpoint = config->journal == NULL ? NULL : beamc__checkpoint_new(config->journal);
     e->nodes = beamc__calloc(graph->node_count + 1, sizeof *e->nodes);
     e->views = beamc__calloc(graph->view_count + 1, sizeof *e->views);
     e->bounded = true;
+    e->keeper_us = INT64_MAX;
     for (size_t i = 0; i < graph->node_count; i++) {
         e->nodes[i].spec = &graph->nodes[i];
         e->nodes[i].index = (uint32_t)i;
@@ -129,6 +133,8 @@ beamc_status beamc__engine_new(const beamc_engine_graph *graph, const beamc_engi
         }
         status = status == BEAMC_OK ? make_node(e, &e->nodes[i], err) : status;
     }
+    beamc__pressure_wire(e);
+    beamc__drain_wire(e);
     if (status != BEAMC_OK) {
         beamc__engine_free(e);
         return status;
@@ -150,6 +156,8 @@ static void free_node(beamc_node *n) {
     beamc__sealed_free(n);
     beamc__pieces_free(&n->delayed);
     free_list(n->pool.idle);
+    free_list(n->truncate.idle);
+    free(n->helps);
     beamc__group_free(n->group);
     beamc__keyed_free(n->keyed);
     free(n->producers);
@@ -172,6 +180,7 @@ void beamc__engine_free(beamc_engine *e) {
     free(e->nodes);
     free(e->views);
     pthread_cond_destroy(&e->wake);
+    pthread_cond_destroy(&e->pacer_wake);
     pthread_mutex_destroy(&e->mu);
     free(e);
 }
@@ -212,36 +221,51 @@ static void fail_stuck(beamc_engine *e) {
     e->stop = true;
 }
 
-static void wait_for_work(beamc_engine *e, beamc_time until) {
-    int64_t ms = e->config.cancelled != NULL ? CANCEL_POLL_MS : INT64_MAX;
-    int64_t commit_ms = beamc__checkpoint_sleep_ms(e);
-    ms = commit_ms < ms ? commit_ms : ms;
-    if (until < BEAMC_TIME_MAX && !e->virtual_time) {
-        int64_t left = until - beamc__engine_now(e);
-        left = left < 1 ? 1 : left;
-        ms = left < ms ? left : ms;
+void beamc__engine_wake(beamc_engine *e) {
+    if (e->idle > 0) {
+        pthread_cond_signal(&e->wake);
     }
+}
+
+/* How long a thread may sleep, ms. */
+static int64_t sleep_ms(const beamc_engine *e, beamc_time until) {
+    int64_t left = beamc__checkpoint_sleep_ms(e);
+    if (until < BEAMC_TIME_MAX && !e->virtual_time) {
+        int64_t ms = until - beamc__engine_now(e);
+        ms = ms < 1 ? 1 : ms < LONGEST_WAIT_MS ? ms : LONGEST_WAIT_MS;
+        left = ms < left ? ms : left;
+    }
+    return left;
+}
+
+/* One thread minds the clock for all that wait. */
+void beamc__engine_wait(beamc_engine *e, beamc_time until) {
+    int64_t ms = sleep_ms(e, until), now_us = beamc__monotonic_us();
+    int64_t end_us = ms == INT64_MAX ? INT64_MAX : now_us + ms * 1000;
     e->idle++;
-    if (ms == INT64_MAX) {
+    if (end_us >= e->keeper_us) {
         pthread_cond_wait(&e->wake, &e->mu);
     } else {
-        struct timespec t;
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        t.tv_sec += ms / 1000;
-        t.tv_nsec += (ms % 1000) * 1000000;
-        t.tv_sec += t.tv_nsec / 1000000000;
-        t.tv_nsec %= 1000000000;
+        struct timespec t = {end_us / 1000000, end_us % 1000000 * 1000};
+        e->keeper_us = end_us;
         pthread_cond_timedwait(&e->wake, &e->mu, &t);
+        e->keeper_us = INT64_MAX; /* if another one keeps it, too, it does no harm */
     }
     e->idle--;
 }
 
-static bool is_cancelled(beamc_engine *e) {
-    if (!atomic_load(&e->cancelled) && e->config.cancelled != NULL &&
-        e->config.cancelled(e->config.cancelled_arg)) {
-        atomic_store(&e->cancelled, true);
+/* True: the thread has nothing more to do. */
+static bool is_stopped(beamc_engine *e) {
+    if (atomic_load(&e->cancelled)) {
+        if (e->status == BEAMC_OK) {
+            e->status = BEAMC_FAIL(&e->error, CANCELLED, "the run was cancelled");
+        }
+        e->stop = true;
+    } else if (atomic_load(&e->stopping) == BEAMC_STOP_AT_COMMIT && e->running == 0 &&
+               !beamc__checkpoint_is_ahead(e)) {
+        e->stop = true;
     }
-    return atomic_load(&e->cancelled);
+    return e->stop;
 }
 
 /* The instances of stages that are done: their memory is wanted by those to come. */
@@ -251,7 +275,8 @@ static beamc_runnable *take_idle(beamc_engine *e) {
         beamc_node *n = &e->nodes[i];
         beamc_pool *pool = n->group != NULL ? &n->group->compaction : &n->pool;
         bool over = n->done || (n->group != NULL && n->input == BEAMC_TIME_MAX);
-        while (over && pool->idle != NULL) {
+        while (over && (pool->idle != NULL || n->truncate.idle != NULL)) {
+            pool = pool->idle != NULL ? pool : &n->truncate;
             beamc_runnable *on = pool->idle;
             pool->idle = on->next;
             on->next = list;
@@ -265,43 +290,36 @@ static void *work(void *arg) {
     beamc_thread *t = arg;
     beamc_engine *e = t->engine;
     pthread_mutex_lock(&e->mu);
-    while (!e->stop) {
-        if (is_cancelled(e)) {
-            if (e->status == BEAMC_OK) {
-                e->status = BEAMC_FAIL(&e->error, CANCELLED, "the run was cancelled");
-            }
-            e->stop = true;
-            break;
-        }
+    while (!is_stopped(e)) {
         if (beamc__checkpoint_step(e, false)) {
             continue;
         }
         beamc_time until = BEAMC_TIME_MAX;
         beamc_task task = {0};
-        if (!beamc_checkpoint_rests(e)) {
+        if (!beamc_checkpoint_rests(e) && atomic_load(&e->stopping) != BEAMC_STOP_AT_COMMIT) {
             task = beamc__schedule_pick(e, &until);
         }
         if (task.kind != BEAMC_TASK_NONE) {
             beamc_runnable *idle = take_idle(e);
             e->running++;
+            beamc__engine_wake(e); /* there may be more, and somebody has to mind the clock */
             pthread_mutex_unlock(&e->mu);
             free_list(idle);
             run_task(t, &task);
             pthread_mutex_lock(&e->mu);
             e->running--;
-            if (e->idle > 0) {
-                pthread_cond_broadcast(&e->wake);
-            }
         } else if (beamc__checkpoint_step(e, true)) {
             continue;
         } else if (beamc__checkpoint_is_ahead(e)) {
-            wait_for_work(e, until);
+            beamc__engine_wait(e, until);
         } else if (e->running == 0 && beamc__schedule_all_done(e)) {
             e->stop = true;
-        } else if (e->running == 0 && (until == BEAMC_TIME_MAX || e->virtual_time)) {
+        } else if (e->running == 0 && e->virtual_time && until < BEAMC_TIME_MAX) {
+            atomic_store(&e->clock, until); /* no test stream moves it any more */
+        } else if (e->running == 0 && until == BEAMC_TIME_MAX) {
             fail_stuck(e);
         } else {
-            wait_for_work(e, until);
+            beamc__engine_wait(e, until);
         }
     }
     pthread_cond_broadcast(&e->wake);
@@ -350,12 +368,21 @@ static beamc_status start(beamc_thread *t, beamc_error *err) {
     return BEAMC_OK;
 }
 
+static void end_pacer(beamc_engine *e, pthread_t pacer) {
+    pthread_mutex_lock(&e->mu);
+    e->pacer_over = true;
+    pthread_cond_signal(&e->pacer_wake);
+    pthread_mutex_unlock(&e->mu);
+    pthread_join(pacer, NULL);
+}
+
 beamc_status beamc__engine_run(beamc_engine *e, beamc_error *err) {
     unsigned n = e->config.parallelism;
     beamc_thread *threads = beamc__calloc(n, sizeof *threads);
     for (unsigned i = 0; i < n; i++) {
         threads[i].engine = e;
     }
+    pthread_t pacer;
     beamc_status status = e->checkpoint == NULL ? BEAMC_OK : beamc__restore(e, err);
     if (status == BEAMC_OK && beamc__engine_was_finished(e)) {
         free(threads);
@@ -363,6 +390,7 @@ beamc_status beamc__engine_run(beamc_engine *e, beamc_error *err) {
     }
     status = status == BEAMC_OK ? start(&threads[0], err) : status;
     if (status == BEAMC_OK) {
+        bool paced = pthread_create(&pacer, NULL, beamc__pacer, e) == 0; /* runs without it, too */
         unsigned started = 1; /* the caller is the first */
         while (started < n &&
                pthread_create(&threads[started].id, NULL, work, &threads[started]) == 0) {
@@ -371,6 +399,9 @@ beamc_status beamc__engine_run(beamc_engine *e, beamc_error *err) {
         work(&threads[0]);
         for (unsigned i = 1; i < started; i++) {
             pthread_join(threads[i].id, NULL);
+        }
+        if (paced) {
+            end_pacer(e, pacer);
         }
         status = e->status;
         if (status != BEAMC_OK && err != NULL) {
@@ -382,13 +413,6 @@ beamc_status beamc__engine_run(beamc_engine *e, beamc_error *err) {
     }
     free(threads);
     return status;
-}
-
-void beamc__engine_cancel(beamc_engine *e) {
-    atomic_store(&e->cancelled, true);
-    pthread_mutex_lock(&e->mu);
-    pthread_cond_broadcast(&e->wake);
-    pthread_mutex_unlock(&e->mu);
 }
 
 /* --------------------------------------------------------------------------------- looking */

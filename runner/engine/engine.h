@@ -15,6 +15,7 @@ typedef struct beamc_engine_config {
     beamc_worker *const *workers; /* one for each environment of the graph */
     const char *job_id;           /* prefix of bundle ids; NULL: "local" */
     size_t bundle_bytes;          /* input of a bundle, about; 0: default */
+    int64_t max_bundle_ms;        /* unbounded jobs: how long a bundle is open; 0: default (100) */
     size_t queue_bytes;           /* queued input above which sources pause; 0: default */
     size_t compact_bytes;  /* growth of a group's values before they are compacted; 0: default */
     unsigned max_attempts; /* of a bundle that fails with UNAVAILABLE; 0: default (4) */
@@ -23,17 +24,29 @@ typedef struct beamc_engine_config {
     void *now_arg;
     struct beamc_journal *journal; /* what outlives the process; NULL: nothing */
     int64_t checkpoint_ms;         /* between two commits to it; 0: default */
-    bool (*cancelled)(void *arg);  /* looked at between bundles and while idle; may be NULL */
-    void *cancelled_arg;
 } beamc_engine_config;
+
+/* How a run ends before all its input is done. What was asked for is only ever made stronger. */
+typedef enum beamc_stop {
+    BEAMC_STOP_NONE = 0,
+    BEAMC_STOP_DRAIN,     /* sources stop, restrictions are truncated, windows and timers fire */
+    BEAMC_STOP_AT_COMMIT, /* running bundles are cut short and committed, nothing new starts */
+    BEAMC_STOP_CANCEL     /* running bundles fail at their next call, what they did is dropped */
+} beamc_stop;
 
 beamc_status beamc__engine_new(const beamc_engine_graph *graph, const beamc_engine_config *config,
                                beamc_engine **out, beamc_error *err) BEAMC_MUST_USE;
 void beamc__engine_free(beamc_engine *engine);
-/* Until all is done, a bundle failed for good, or it was cancelled (CANCELLED). */
+/* Until all is done (drained or not), it has stopped at a commit, a bundle failed for good, or it was
+ * cancelled (CANCELLED). */
 beamc_status beamc__engine_run(beamc_engine *engine, beamc_error *err) BEAMC_MUST_USE;
-/* Running bundles come to their next end; nothing new starts. */
-void beamc__engine_cancel(beamc_engine *engine);
+void beamc__engine_stop(beamc_engine *engine, beamc_stop how);
+/* What was asked for. */
+beamc_stop beamc__engine_stopping(const beamc_engine *engine);
+/* The last run has stopped at a commit, before all was done. */
+bool beamc__engine_stopped_early(const beamc_engine *engine);
+/* No input is endless. */
+bool beamc__engine_is_bounded(const beamc_engine *engine);
 
 typedef struct beamc_engine_progress {
     uint64_t elements; /* that left sources: outputs of splittable stages and impulses */

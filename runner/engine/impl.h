@@ -99,9 +99,16 @@ typedef struct beamc_node {
     beamc_time upstream; /* the least output watermark of its producers */
     beamc_time input;    /* watermarks, never going back */
     beamc_time output;
-    bool done; /* output is at the end of time, and nothing is left */
+    bool done;           /* output is at the end of time, and nothing is left */
+    double bytes_per_ms; /* how fast one thread was in the last bundles; 0: not known yet */
 
-    beamc_pool pool;           /* STAGE */
+    bool *helps;     /* by node: its side inputs come from here, maybe by detours; NULL: none */
+    beamc_pool pool; /* STAGE */
+    /* Splittable: shortens restrictions when the job drains; its output goes to the node itself. */
+    beamc_pool truncate;
+    beamc_work_spec truncate_work;
+    beamc_output_spec truncate_output;
+    beamc_target truncate_target;
     beamc_group *group;        /* GROUP */
     struct beamc_keyed *keyed; /* STAGE, keyed */
     size_t keyed_bytes;        /* queued there */
@@ -127,17 +134,21 @@ struct beamc_engine {
     pthread_mutex_t mu;
     pthread_cond_t wake;
     /* Guarded by mu. */
-    unsigned running; /* tasks */
-    unsigned idle;    /* threads that wait */
+    unsigned running;  /* tasks */
+    unsigned idle;     /* threads that wait */
+    int64_t keeper_us; /* monotonic: when one of them wakes up by itself, for all */
+    pthread_cond_t pacer_wake;
+    bool pacer_naps; /* the pacer waits to be called */
+    bool pacer_over;
     uint64_t next_bundle;
     beamc_status status; /* of the run */
     beamc_error error;
     bool stop; /* all done, failed or cancelled */
     beamc_engine_progress progress;
 
-    atomic_bool cancelled;
-    atomic_bool draining;
-    _Atomic(int64_t) clock; /* virtual time */
+    _Atomic(beamc_stop) stopping; /* what was asked for */
+    atomic_bool cancelled;        /* running bundles need not come to their end */
+    _Atomic(int64_t) clock;       /* virtual time */
 };
 
 /* What a thread of the engine has for itself. */
@@ -155,6 +166,11 @@ static inline beamc_time beamc_earlier(beamc_time a, beamc_time b) {
 beamc_time beamc__engine_now(const beamc_engine *e);
 /* Notes the first failure and stops the rest. Call without mu. */
 void beamc__engine_fail(beamc_engine *e, beamc_status status, const beamc_error *err);
+/* With mu held: there is something to do. One thread that waits looks, and calls the next if it finds
+ * something. */
+void beamc__engine_wake(beamc_engine *e);
+/* With mu held: until work comes or the clock shows @p until; BEAMC_TIME_MAX: no such time. */
+void beamc__engine_wait(beamc_engine *e, beamc_time until);
 
 /* watermark.c: with mu held. Recomputes all watermarks, producers first. */
 void beamc__watermarks_update(beamc_engine *e);
@@ -205,6 +221,28 @@ typedef struct beamc_bundle_output {
     beamc_pieces pieces;
 } beamc_bundle_output;
 
+/* What there is to say about splitting a bundle while it runs (split.c). */
+typedef struct beamc_bundle_cut {
+    bool allowed;   /* its content is not settled yet; set before it is in flight */
+    bool truncated; /* its restriction was truncated before: a drain finishes it */
+    /* Processing began at this time (monotonic, ms); 0: not yet. */
+    _Atomic(int64_t) began_ms;
+    atomic_size_t out_bytes; /* staged output */
+    size_t out_limit;        /* above that it is split */
+    /* Guarded by the engine's mu. */
+    int64_t next_ms; /* not before that */
+    int64_t pause_ms;
+    /* Held through a split; never waited for with the engine's mu. Guards the rest. */
+    pthread_mutex_t mu;
+    bool open;            /* an attempt is running and may be split */
+    bool any;             /* it was split: */
+    beamc_pieces primary; /* all that another attempt has to process */
+    beamc_pieces was;     /* input of attempts before the last one, when it was more */
+    size_t cut_bytes;     /* input that others process */
+    beamc_status failed;  /* a split went wrong half-way: the attempt must fail */
+    beamc_error error;
+} beamc_bundle_cut;
+
 /* One bundle in flight. */
 typedef struct beamc_bundle {
     beamc_bundle_io io;
@@ -224,6 +262,10 @@ typedef struct beamc_bundle {
     beamc_runnable *on;
     beamc_bundle_output *out; /* by output */
     struct beamc_keyed_work *keyed;
+    bool truncates;     /* runs node->truncate */
+    int64_t started_us; /* monotonic */
+    size_t input_bytes; /* at the start */
+    beamc_bundle_cut cut;
 } beamc_bundle;
 
 beamc_bundle *beamc__bundle_new(beamc_engine *e, beamc_node *node, beamc_pool *pool,
@@ -242,6 +284,58 @@ void beamc__runnable_free(beamc_runnable *on);
 
 /* bundle_io.c */
 extern const beamc_bundle_io_ops beamc__engine_io_ops;
+
+/* split.c: a bundle in flight is cut in two: it ends earlier, and the rest goes back into the queue. */
+void beamc__cut_init(beamc_bundle *b);
+void beamc__cut_deinit(beamc_bundle *b);
+/* Around each attempt. close waits for a split that is under way, and tells whether it went wrong. */
+void beamc__cut_open(beamc_bundle *b);
+beamc_status beamc__cut_close(beamc_bundle *b, beamc_error *err);
+/* Before another attempt: what was split off is no longer its input. */
+void beamc__cut_retry(beamc_bundle *b);
+/* With mu held, which it gives up and takes again: splits @p b at @p fraction of what remains, unless it
+ * ends anyway. True: something was put into the queue. @p b may be gone afterwards. */
+bool beamc__bundle_split(beamc_bundle *b, double fraction);
+/* A residual of @p b as input of its node. */
+beamc_piece beamc__root_piece(const beamc_bundle *b, const beamc_bundle_root *root);
+/* With mu held: takes the pieces' references. Residuals go to the back, or wait; elements to the front. */
+void beamc__give_back(beamc_bundle *b, beamc_pieces *rest);
+/* Cuts @p piece behind the element that holds byte @p bytes; the rest comes back in *rest. False: it is one
+ * element, or its elements are not known. */
+bool beamc__piece_cut(const beamc_wire_coder *coder, beamc_piece *piece, size_t bytes,
+                      beamc_piece *rest);
+
+/* pace.c: how long bundles take. With mu held, unless it says otherwise. */
+int64_t beamc__monotonic_us(void); /* any thread */
+/* How many bytes the next bundle of a stage takes. */
+size_t beamc__pace_share(const beamc_engine *e, const beamc_node *n, size_t queued);
+/* The first piece of @p q, but of one that is much longer than @p room not all. */
+beamc_piece beamc__pace_next(const beamc_engine *e, const beamc_node *n, beamc_queue *q,
+                             size_t room);
+void beamc__pace_begin(beamc_bundle *b);
+void beamc__pace_end(beamc_bundle *b);
+/* The thread that splits bundles which are open for too long, or which idle threads could share.
+ * Without mu. */
+void *beamc__pacer(void *engine);
+/* Without mu: it should look at once. */
+void beamc__pacer_call(beamc_engine *e);
+
+/* pressure.c: with mu held. */
+void beamc__pressure_wire(beamc_engine *e);
+/* Queued input of @p n above which those who feed it pause. */
+size_t beamc__queue_limit(const beamc_engine *e, const beamc_node *n);
+/* Those who take what @p n makes have enough to do. */
+bool beamc__is_held_back(const beamc_engine *e, const beamc_node *n);
+/* The same of all that is queued; for those who bring in more. */
+bool beamc__is_full(const beamc_engine *e, const beamc_node *n);
+bool beamc__sides_ready(const beamc_engine *e, const beamc_node *n);
+
+/* drain.c: with mu held. */
+void beamc__drain_wire(beamc_engine *e);
+/* Whether a restriction has to be truncated first. */
+bool beamc__drain_wants(const beamc_engine *e, const beamc_node *n, bool truncated);
+/* Without mu: what a bundle that truncates has made. */
+void beamc__drain_deliveries(const beamc_bundle *b, beamc_deliveries *deliveries);
 
 /* group.c */
 beamc_status beamc__group_new(beamc_engine *e, const beamc_node_spec *spec, beamc_group **out,

@@ -179,6 +179,18 @@ void beamc__keyed_restore_piece(beamc_keyed *k, unsigned shard, beamc_piece piec
     push(k, &k->shards[shard], piece);
 }
 
+void beamc__keyed_give_back(beamc_bundle *b, beamc_pieces *rest) {
+    beamc_keyed *k = b->keyed->keyed;
+    beamc_keyed_shard *s = b->keyed->shard;
+    while (rest->count > 0) {
+        beamc_piece p = rest->items[--rest->count];
+        k->engine->progress.queued_bytes += p.len;
+        k->node->keyed_bytes += p.len;
+        s->queue_hold = beamc_earlier(s->queue_hold, p.hold);
+        beamc__queue_push_front(&s->queue, p);
+    }
+}
+
 int64_t beamc__keyed_late_dropped(const beamc_keyed *k) {
     return k->late_dropped;
 }
@@ -188,11 +200,13 @@ int64_t beamc__keyed_late_dropped(const beamc_keyed *k) {
 /* Moves what the next bundle of elements takes out of the queue. Time-sorted input waits for the
  * watermark and comes in the order of time. */
 static void take_elements(beamc_keyed *k, beamc_keyed_shard *s, beamc_bundle *b) {
-    size_t bytes = 0, limit = k->engine->config.bundle_bytes;
+    beamc_engine *e = k->engine;
+    size_t bytes = 0, limit = beamc__pace_share(e, k->node, e->config.bundle_bytes);
     beamc_queue rest = {0};
     bool sorted = k->node->spec->time_sorted;
     while (s->queue.count > 0 && (sorted || bytes < limit)) {
-        beamc_piece p = beamc__queue_pop(&s->queue);
+        beamc_piece p = sorted ? beamc__queue_pop(&s->queue)
+                               : beamc__pace_next(e, k->node, &s->queue, limit - bytes);
         if (sorted && p.hold >= k->node->upstream && k->node->upstream < BEAMC_TIME_MAX) {
             beamc__queue_push(&rest, p);
             continue;
@@ -255,6 +269,7 @@ static beamc_bundle *begin_bundle(beamc_keyed *k, beamc_keyed_shard *s, beamc_ti
     w->given = beamc__calloc(n->spec->timer_count + 1, sizeof *w->given);
     w->set = beamc__calloc(n->spec->timer_count + 1, sizeof *w->set);
     b->keyed = w;
+    b->cut.allowed = !timers;
     if (!timers) {
         take_elements(k, s, b);
         if (n->spec->time_sorted) {

@@ -25,6 +25,8 @@ beamc_queue *beamc__keyed_queue(beamc_keyed *k, unsigned shard);
 void beamc__keyed_save(beamc_keyed *k);
 void beamc__keyed_restore_piece(beamc_keyed *k, unsigned shard, beamc_piece piece);
 beamc_status beamc__keyed_restore(beamc_keyed *k, beamc_error *err) BEAMC_MUST_USE;
+/* Elements that were split off a running bundle, in front of what its shard has queued. Takes them. */
+void beamc__keyed_give_back(beamc_bundle *b, beamc_pieces *rest);
 
 /* deliver.c: elements sorted by the shard of their key, and their commit (with mu held). */
 typedef struct beamc_keyed_input beamc_keyed_input;

@@ -20,6 +20,7 @@ beamc_bundle *beamc__bundle_new(beamc_engine *e, beamc_node *node, beamc_pool *p
     b->outputs = outputs;
     b->output_count = output_count;
     b->out = beamc__calloc(output_count + 1, sizeof *b->out);
+    beamc__cut_init(b);
     return b;
 }
 
@@ -38,6 +39,7 @@ void beamc__bundle_free(beamc_bundle *b) {
     beamc__pieces_free(&b->input);
     beamc__runnable_free(b->on);
     beamc__keyed_work_free(b->keyed);
+    beamc__cut_deinit(b);
     free(b->out);
     free(b);
 }
@@ -142,6 +144,14 @@ static void name_bundle(const beamc_bundle *b, char *id, size_t size) {
     }
 }
 
+static void drop_finalizers(beamc_bundle *b, beamc_bundle_result *result) {
+    if (result->finalizers != NULL) {
+        beamc_worker *worker = b->on->instance->worker;
+        worker->ops->finalize(worker, result->finalizers, false);
+        result->finalizers = NULL;
+    }
+}
+
 static beamc_status attempt(beamc_bundle *b, beamc_bundle_result *result, beamc_error *err) {
     char id[96];
     name_bundle(b, id, sizeof id);
@@ -150,7 +160,13 @@ static beamc_status attempt(beamc_bundle *b, beamc_bundle_result *result, beamc_
     BEAMC_TRY(get_runnable(b->engine, b->pool, &b->on, err));
     *result = (beamc_bundle_result){0};
     const beamc_worker_ops *ops = b->on->instance->worker->ops;
+    beamc__cut_open(b);
     beamc_status status = ops->run(b->on->instance, &request, &b->io, result, err);
+    beamc_status cut = beamc__cut_close(b, status == BEAMC_OK ? err : NULL);
+    if (status == BEAMC_OK && cut != BEAMC_OK) {
+        status = cut;
+        drop_finalizers(b, result);
+    }
     if (status != BEAMC_OK) {
         beamc__runnable_free(b->on);
         b->on = NULL;
@@ -194,6 +210,7 @@ beamc_status beamc__bundle_attempts(beamc_bundle *b, beamc_bundle_result *result
         if (status != BEAMC_UNAVAILABLE || atomic_load(&e->cancelled)) {
             return status;
         }
+        beamc__cut_retry(b);
         if (b->attempt == e->config.max_attempts) {
             beamc_error_prepend(err, "after %u attempts", b->attempt);
             return status;
@@ -215,15 +232,7 @@ static beamc_status take_residuals(beamc_bundle *b, const beamc_bundle_result *r
                               "transform %.*s left a residual that cannot be resumed",
                               BEAMC_SLICE_ARG(root->transform_id));
         }
-        beamc_piece p = {.block = beamc__block_copy(root->element),
-                         .len = root->element.len,
-                         .hold = root->watermark_count > 0 ? BEAMC_TIME_MAX : b->hold};
-        for (size_t k = 0; k < root->watermark_count; k++) {
-            p.hold = beamc_earlier(p.hold, root->watermarks[k].watermark);
-        }
-        p.ready_at =
-            root->delay_ms <= 0 ? BEAMC_TIME_MIN : beamc__engine_now(b->engine) + root->delay_ms;
-        beamc__pieces_add(out, p);
+        beamc__pieces_add(out, beamc__root_piece(b, root));
     }
     return BEAMC_OK;
 }
@@ -237,6 +246,9 @@ static beamc_status prepare(beamc_thread *t, beamc_bundle *b, const beamc_bundle
                 beamc__deliver_prepare(t, &b->outputs[i], &b->out[i].pieces, deliveries, err));
         }
     }
+    if (b->truncates) {
+        beamc__drain_deliveries(b, deliveries);
+    }
     BEAMC_TRY(take_residuals(b, result, residuals, err));
     return b->keyed == NULL ? BEAMC_OK : beamc__keyed_prepare(b, err);
 }
@@ -249,6 +261,7 @@ void beamc__bundle_link(beamc_bundle *b) {
     b->node->running = b;
     b->node->running_count++;
     b->engine->progress.bundles_running++;
+    beamc__pace_begin(b);
 }
 
 static void unlink_bundle(beamc_bundle *b) {
@@ -263,23 +276,16 @@ static void unlink_bundle(beamc_bundle *b) {
     }
     n->running_count--;
     b->engine->progress.bundles_running--;
+    beamc__pace_end(b);
 }
 
 /* With mu held. */
 static void commit(beamc_bundle *b, beamc_deliveries *deliveries, beamc_pieces *residuals) {
     beamc_engine *e = b->engine;
-    beamc_node *n = b->node;
     beamc__deliver_commit(e, deliveries);
     beamc__checkpoint_forget_input(b);
-    for (size_t i = 0; i < residuals->count; i++) {
-        beamc_piece p = residuals->items[i];
-        beamc_block_ref(p.block);
-        if (p.ready_at > BEAMC_TIME_MIN) {
-            beamc__pieces_add(&n->delayed, p);
-        } else {
-            e->progress.queued_bytes += p.len;
-            beamc__queue_push(&n->queue, p);
-        }
+    if (residuals->count > 0) {
+        beamc__give_back(b, residuals);
     }
     if (b->keyed != NULL) {
         beamc__keyed_commit(b);

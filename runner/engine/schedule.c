@@ -2,57 +2,27 @@
  *
  * Consumers go before their producers, so that what is queued stays little. Three rounds, each with
  * fewer scruples: full bundles, and no more input for queues that are long; then, for a thread that
- * would else be idle, bundles as they are; at last, when nothing runs, whatever there is. */
+ * would else be idle, bundles as they are; at last, when nothing runs and no clock will change that,
+ * whatever there is. */
 #include "runner/engine/checkpoint.h"
 #include "runner/engine/keyed.h"
 
-enum { MIN_SHARE_BYTES = 1 << 20 };
-
 typedef enum eagerness { PATIENT, IDLE, DESPERATE } eagerness;
 
-/* Side inputs are read whole: their producers must be done, or, in an endless job, have said
- * something. */
-static bool sides_ready(const beamc_engine *e, const beamc_node *n) {
-    for (size_t i = 0; i < n->spec->side_count; i++) {
-        const beamc_view *v = &e->views[n->spec->sides[i].view];
-        if (v->watermark < BEAMC_TIME_MAX && (e->bounded || !atomic_load(&v->any))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Whether those who take what @p n makes have enough to do. */
-static bool feeds_are_full(const beamc_engine *e, const beamc_node *n) {
-    size_t limit = e->config.bundle_bytes * 2;
-    for (size_t i = 0; i < n->feed_count; i++) {
-        const beamc_node *to = &e->nodes[n->feeds[i]];
-        if (!to->spec->splittable && to->queue.bytes + to->sealed_bytes + to->keyed_bytes > limit) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* How many bytes the next bundle of a stage takes: all that it may, but towards the end of the input
- * no more than leaves something for the other threads. */
-static size_t bundle_share(const beamc_engine *e, const beamc_node *n) {
-    size_t most = e->config.bundle_bytes;
-    if (n->upstream < BEAMC_TIME_MAX && e->bounded) {
-        return most;
-    }
-    size_t share = n->queue.bytes / e->config.parallelism + 1;
-    share = share < MIN_SHARE_BYTES ? MIN_SHARE_BYTES : share;
-    return share < most ? share : most;
-}
-
 static beamc_bundle *take_bundle(beamc_engine *e, beamc_node *n) {
-    beamc_bundle *b = beamc__bundle_new(e, n, &n->pool, n->spec->outputs, n->spec->output_count);
+    const beamc_piece *first = beamc_queue_first(&n->queue);
+    bool truncates = beamc__drain_wants(e, n, first->truncated);
+    beamc_bundle *b =
+        truncates ? beamc__bundle_new(e, n, &n->truncate, &n->truncate_output, 1)
+                  : beamc__bundle_new(e, n, &n->pool, n->spec->outputs, n->spec->output_count);
     b->number = e->next_bundle++;
     b->hold = BEAMC_TIME_MAX;
-    size_t share = bundle_share(e, n), bytes = 0;
+    b->truncates = truncates;
+    b->cut.allowed = !truncates && !n->spec->stable;
+    b->cut.truncated = first->truncated;
+    size_t share = beamc__pace_share(e, n, n->queue.bytes), bytes = 0;
     do {
-        beamc_piece p = beamc__queue_pop(&n->queue);
+        beamc_piece p = beamc__pace_next(e, n, &n->queue, share - bytes);
         bytes += p.len;
         e->progress.queued_bytes -= p.len;
         b->hold = beamc_earlier(b->hold, p.hold);
@@ -63,14 +33,17 @@ static beamc_bundle *take_bundle(beamc_engine *e, beamc_node *n) {
 }
 
 static bool stage_is_due(const beamc_engine *e, const beamc_node *n, eagerness how) {
-    if (n->queue.count == 0 || !sides_ready(e, n)) {
+    if (n->queue.count == 0 || !beamc__sides_ready(e, n)) {
         return false;
     }
-    if (how == DESPERATE) {
+    if (how == DESPERATE || beamc__drain_wants(e, n, beamc_queue_first(&n->queue)->truncated)) {
         return true;
     }
+    if (beamc__is_held_back(e, n)) {
+        return false;
+    }
     if (n->spec->splittable) {
-        return !feeds_are_full(e, n) && e->progress.queued_bytes < e->config.queue_bytes;
+        return !beamc__is_full(e, n);
     }
     return how == IDLE || !e->bounded || n->upstream == BEAMC_TIME_MAX ||
            n->queue.bytes >= e->config.bundle_bytes;
@@ -82,7 +55,7 @@ static void release_delayed(beamc_engine *e, beamc_node *n, beamc_time now,
     size_t kept = 0;
     for (size_t i = 0; i < n->delayed.count; i++) {
         beamc_piece p = n->delayed.items[i];
-        if (p.ready_at <= now) {
+        if (p.ready_at <= now || beamc__drain_wants(e, n, p.truncated)) {
             e->progress.queued_bytes += p.len;
             beamc__queue_push(&n->queue, p);
         } else {
@@ -101,7 +74,7 @@ static void begin_shard(beamc_shard *s) {
 static beamc_task pick_fire(beamc_engine *e, beamc_node *n, eagerness how, beamc_time now,
                             beamc_time *wait_until) {
     beamc_task task = {.node = n, .time = {n->input, now, n->output}};
-    if (how != DESPERATE && feeds_are_full(e, n)) {
+    if (how != DESPERATE && beamc__is_held_back(e, n)) {
         return task;
     }
     for (unsigned i = 0; i < n->group->shard_count; i++) {
@@ -152,10 +125,11 @@ static beamc_task pick_at(beamc_engine *e, beamc_node *n, eagerness how, beamc_t
         return task;
     }
     if (n->keyed != NULL) {
-        task.bundle =
-            sides_ready(e, n) ? beamc__keyed_take(n->keyed, now, how != PATIENT, wait_until) : NULL;
+        bool may = beamc__sides_ready(e, n) && (how == DESPERATE || !beamc__is_held_back(e, n));
+        task.bundle = may ? beamc__keyed_take(n->keyed, now, how != PATIENT, wait_until) : NULL;
     } else if (beamc_is_sealing(e, n)) {
-        task.bundle = sides_ready(e, n) ? beamc__sealed_take(e, n) : NULL;
+        bool may = beamc__sides_ready(e, n) && (how == DESPERATE || !beamc__is_held_back(e, n));
+        task.bundle = may ? beamc__sealed_take(e, n) : NULL;
         e->checkpoint->waits |= n->queue.count > 0 || n->sealed != NULL;
     } else if (stage_is_due(e, n, how)) {
         task.bundle = take_bundle(e, n);
@@ -175,6 +149,13 @@ static beamc_task pick_event(beamc_engine *e) {
     return (beamc_task){0};
 }
 
+/* Nothing runs, and nothing is to be waited for. */
+static bool is_desperate(const beamc_engine *e, beamc_time wait_until) {
+    bool commit_ahead = e->checkpoint != NULL && e->checkpoint->waits;
+    return e->running == 0 && !commit_ahead &&
+           (e->bounded || e->virtual_time || wait_until == BEAMC_TIME_MAX);
+}
+
 beamc_task beamc__schedule_pick(beamc_engine *e, beamc_time *wait_until) {
     beamc_time now = beamc__engine_now(e);
     *wait_until = BEAMC_TIME_MAX;
@@ -183,7 +164,10 @@ beamc_task beamc__schedule_pick(beamc_engine *e, beamc_time *wait_until) {
             release_delayed(e, &e->nodes[i], now, wait_until);
         }
     }
-    for (eagerness how = PATIENT; how <= (e->running > 0 ? IDLE : DESPERATE); how++) {
+    for (eagerness how = PATIENT; how <= DESPERATE; how++) {
+        if (how == DESPERATE && !is_desperate(e, *wait_until)) {
+            break;
+        }
         for (size_t i = e->graph->node_count; i-- > 0;) {
             if (e->nodes[i].done) {
                 continue;

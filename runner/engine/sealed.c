@@ -27,9 +27,10 @@ static void put(beamc_node *n, beamc_sealed *s, beamc_piece piece) {
 void beamc__sealed_make(beamc_engine *e, beamc_node *n) {
     while (n->queue.count > 0) {
         beamc_sealed *s = add(n, e->next_bundle++);
+        size_t share = beamc__pace_share(e, n, n->queue.bytes);
         do {
-            put(n, s, beamc__queue_pop(&n->queue));
-        } while (n->queue.count > 0 && s->bytes < e->config.bundle_bytes);
+            put(n, s, beamc__pace_next(e, n, &n->queue, share - s->bytes));
+        } while (n->queue.count > 0 && s->bytes < share);
     }
 }
 

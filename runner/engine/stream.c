@@ -3,8 +3,9 @@
 
 void beamc__stream_step(beamc_thread *t, beamc_node *node) {
     beamc_engine *e = t->engine;
-    const beamc_stream_event *event =
-        node->next_event < node->spec->event_count ? &node->spec->events[node->next_event] : NULL;
+    bool over = atomic_load(&e->stopping) == BEAMC_STOP_DRAIN ||
+                node->next_event >= node->spec->event_count;
+    const beamc_stream_event *event = over ? NULL : &node->spec->events[node->next_event];
     beamc_deliveries deliveries = {0};
     beamc_pieces pieces = {0};
     beamc_error err = {0};

@@ -336,7 +336,7 @@ Test(engine, accumulators_are_compacted) {
 static beamc_status run_cancel(fake_bundle *b, beamc_error *err) {
     seen *s = b->worker->arg;
     beamc_buf in = {0};
-    beamc__engine_cancel(s->engine);
+    beamc__engine_stop(s->engine, BEAMC_STOP_CANCEL);
     beamc_status status = fake_read_all(b, &in, err);
     beamc_buf_free(&in);
     return status;
