@@ -7,7 +7,7 @@
 
 #include <beamc/beamc.h>
 
-enum { PAIRS_PARTS = 64, PAIRS_CHUNK = 4096, PAIRS_BUNDLE_MS = 100 };
+enum { PAIRS_PARTS = 64, PAIRS_CHUNK = 4096, PAIRS_BUNDLE_MS = 10 };
 
 typedef struct pairs_config {
     int64_t pairs;
