@@ -95,7 +95,7 @@ asan ubsan tsan:
 	@$(SAN_ENV) $(PYTHON3) tests/run --build=build/$@ --sanitizer=$@ $(if $(T),--filter='$(T)')
 
 # --- benchmarks -----------------------------------------------------------------------------------
-# bench/NAME.c are programs; bench/run and bench/run-fnapi run them beside their references.
+# bench/NAME.c are programs; bench/run, run-streaming and run-fnapi run them beside their references.
 BENCH_NAMES := $(basename $(notdir $(wildcard bench/*.c)))
 BENCHES := $(BENCH_NAMES:%=$(B)/bench/%)
 $(foreach n,$(filter-out fnapi_driver,$(BENCH_NAMES)),$(eval $(call program_rule,bench,$(n),$(B)/bench/$(n))))
@@ -105,10 +105,12 @@ $(B)/bench/fnapi_driver: $(B)/bench/fnapi_driver.o $(B)/libbeamc-fnapi.a $(B)/li
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $^ -o $@ -Wl,--as-needed $(FNAPI_LIBS) $(CORE_LIBS)
 
-bench: ## compare with the reference program: events/s, CPU, memory, as ratios
+# BENCH_ONLY=job,latency runs these parts alone; the names are in the two scripts.
+bench: ## compare with the reference programs, and streaming and stateful work; BENCH_ONLY=PART,... for some
 	@scripts/install-deps build test
 	@$(MAKE) all build-bench
-	@if [ -x bench/run ]; then bench/run --build=$(B) $(ARGS); else echo 'bench: bench/run does not exist yet'; exit 1; fi
+	@bench/run --build=$(B) $(if $(BENCH_ONLY),--only=$(BENCH_ONLY)) $(ARGS)
+	@bench/run-streaming --build=$(B) $(if $(BENCH_ONLY),--only=$(BENCH_ONLY)) $(STREAMING_ARGS)
 
 bench-fnapi: ## elements/s of the worker beside the Go and Python harnesses
 	@scripts/install-deps build test
