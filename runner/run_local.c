@@ -15,7 +15,6 @@
 #include "runner/engine/engine.h"
 #include "runner/local_worker.h"
 #include "runner/state_dir.h"
-#include "runner/steps.h"
 #include "runner/stop_watch.h"
 
 /* ------------------------------------------------------------------------------- progress */
@@ -195,25 +194,13 @@ static beamc_status run_graph(const beamc_local_run *run, const beamc_fused *fus
     return status;
 }
 
-static beamc_status check_steps(const beamc_local_run *run, beamc_slice pipeline_proto,
-                                beamc_error *err) {
-    beamc_buf steps = {0};
-    beamc_status status = beamc__steps_of(pipeline_proto, &steps, err);
-    if (status == BEAMC_OK) {
-        status = beamc__state_dir_check_steps(run->state, beamc_buf_slice(&steps), err);
-    }
-    beamc_buf_free(&steps);
-    return status;
-}
-
 beamc_status beamc__local_run(const beamc_local_run *run, beamc_slice pipeline_proto,
                               beamc_run_report **report, beamc_error *err) {
     *report = NULL;
     beamc_fuse_options options = {.library = run->library, .no_lifting = run->no_lifting};
     beamc_fused *fused;
     BEAMC_TRY(beamc__fuse(pipeline_proto, &options, &fused, err));
-    beamc_status status = run->state == NULL ? BEAMC_OK : check_steps(run, pipeline_proto, err);
-    status = status == BEAMC_OK ? run_graph(run, fused, report, err) : status;
+    beamc_status status = run_graph(run, fused, report, err);
     beamc__fused_free(fused);
     return status;
 }

@@ -43,6 +43,7 @@ void beamc__cell_free(beamc_cell *c) {
         }
         free(c->list.at);
     }
+    free(c->parts);
     free(c);
 }
 
@@ -147,6 +148,8 @@ static void bag_put(beamc_buf *bag, beamc_slice data) {
 
 void beamc__cell_apply(beamc_cell *c, const beamc_state_op *op) {
     beamc_cell_item *item;
+    c->unsaved = true;
+    c->rewritten |= op->clear;
     switch (op->kind) {
     case BEAMC_STATE_KEY_BAG_USER:
         if (op->clear && c->bag.cap <= KEEP_BYTES) {
@@ -221,5 +224,47 @@ void beamc__cell_read(const beamc_cell *c, const beamc_state_key *key, beamc_buf
         for (const beamc_index_node *n = c->items.first; n != NULL; n = n->next) {
             beamc_buf_put_slice(out, n->key);
         }
+    }
+}
+
+/* --------------------------------------------------------------------------------- as bytes */
+
+void beamc__cell_save(const beamc_cell *c, beamc_buf *out) {
+    if (c->kind == BEAMC_CELL_BAG) {
+        beamc_buf_put_slice(out, beamc_buf_slice(&c->bag));
+    } else if (c->kind == BEAMC_CELL_MULTIMAP) {
+        for (const beamc_index_node *n = c->items.first; n != NULL; n = n->next) {
+            beamc_put_prefixed(out, n->key);
+            beamc_put_prefixed(out, beamc_buf_slice(&((const beamc_cell_item *)n)->values));
+        }
+    } else {
+        for (size_t i = 0; i < c->list.count; i++) {
+            beamc_put_varint(out, (uint64_t)c->list.at[i].at);
+            beamc_put_prefixed(out, beamc_slice_of(c->list.at[i].bytes, c->list.at[i].len));
+        }
+    }
+}
+
+bool beamc__cell_load(beamc_cell *c, beamc_slice bytes) {
+    beamc_cursor in = beamc_cursor_of(bytes);
+    beamc_slice key, values;
+    switch (c->kind) {
+    case BEAMC_CELL_BAG:
+        bag_put(&c->bag, bytes);
+        return true;
+    case BEAMC_CELL_MULTIMAP:
+        while (in.p < in.end) {
+            if (!beamc_get_prefixed(&in, &key) || !beamc_get_prefixed(&in, &values)) {
+                return false;
+            }
+            bag_put(&item_of(c, key, true)->values, values);
+        }
+        return true;
+    default:
+        if (!beamc__cell_check_list(bytes)) {
+            return false;
+        }
+        list_append(c, bytes);
+        return true;
     }
 }

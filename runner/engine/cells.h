@@ -22,6 +22,9 @@ bool beamc__cell_is_empty(const beamc_cell *cell);
 void beamc__cell_apply(beamc_cell *cell, const beamc_state_op *op);
 /* @p data: elements KV<varint, length-prefixed>, checked before they are staged. */
 bool beamc__cell_check_list(beamc_slice data);
+/* All of a cell as bytes, and into one that is empty. False: damaged. */
+void beamc__cell_save(const beamc_cell *cell, beamc_buf *out);
+bool beamc__cell_load(beamc_cell *cell, beamc_slice bytes);
 /* Appends what @p key asks for. */
 void beamc__cell_read(const beamc_cell *cell, const beamc_state_key *key, beamc_buf *out);
 

@@ -152,6 +152,7 @@ static void commit(beamc_engine *e) {
     c->committing = false;
     c->last_ms = monotonic_ms();
     c->cost_ms = c->last_ms - began;
+    c->lasting_piece = status == BEAMC_OK ? c->next_piece : c->lasting_piece;
     for (size_t i = 0; i < e->graph->node_count && status == BEAMC_OK; i++) {
         beamc__sealed_made_lasting(&e->nodes[i]);
     }

@@ -43,6 +43,7 @@ typedef struct beamc_checkpoint {
     int64_t last_ms; /* monotonic: end of the last one */
     int64_t cost_ms; /* of the last one: rest and writing */
     uint64_t next_piece;
+    uint64_t lasting_piece; /* pieces up to this one are in the journal */
     uint64_t next_view_piece;
     uint32_t incarnation; /* processes that worked on this job before */
     beamc_buf gone;       /* names of records to remove: length (1 byte), name */

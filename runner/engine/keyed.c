@@ -6,6 +6,7 @@
  * earlier ones did.
  *
  * When the input has ended, timers of processing time do not wait for the clock any more (drain). */
+#include "runner/engine/checkpoint.h"
 #include "runner/engine/keyed_impl.h"
 
 #include <stdlib.h>
@@ -27,6 +28,9 @@ beamc_status beamc__keyed_new(beamc_engine *e, beamc_node *node, beamc_keyed **o
         beamc_keyed_shard *s = &k->shards[i];
         beamc__store_init(&s->store, node->spec);
         s->queue_hold = s->next_event = s->next_clock = s->hold = BEAMC_TIME_MAX;
+    }
+    if (e->checkpoint != NULL) {
+        beamc__keyed_keep(k);
     }
     *out = k;
     return BEAMC_OK;
@@ -197,6 +201,16 @@ int64_t beamc__keyed_late_dropped(const beamc_keyed *k) {
 
 /* ---------------------------------------------------------------------------------- taking */
 
+/* What must be the same when it is run again has to be in the journal first. */
+static bool is_settled(const beamc_keyed *k, const beamc_keyed_shard *s) {
+    const beamc_checkpoint *c = k->engine->checkpoint;
+    if (c == NULL || !k->node->spec->stable) {
+        return true;
+    }
+    uint64_t saved = s->queue.items[s->queue.head].saved;
+    return saved != 0 && saved <= c->lasting_piece;
+}
+
 /* Moves what the next bundle of elements takes out of the queue. Time-sorted input waits for the
  * watermark and comes in the order of time. */
 static void take_elements(beamc_keyed *k, beamc_keyed_shard *s, beamc_bundle *b) {
@@ -205,6 +219,9 @@ static void take_elements(beamc_keyed *k, beamc_keyed_shard *s, beamc_bundle *b)
     beamc_queue rest = {0};
     bool sorted = k->node->spec->time_sorted;
     while (s->queue.count > 0 && (sorted || bytes < limit)) {
+        if (!is_settled(k, s)) {
+            break;
+        }
         beamc_piece p = sorted ? beamc__queue_pop(&s->queue)
                                : beamc__pace_next(e, k->node, &s->queue, limit - bytes);
         if (sorted && p.hold >= k->node->upstream && k->node->upstream < BEAMC_TIME_MAX) {
@@ -245,6 +262,10 @@ static bool has_ready_elements(const beamc_keyed *k, const beamc_keyed_shard *s,
     const beamc_node *n = k->node;
     if (s->queue.count == 0 ||
         (n->spec->time_sorted && s->queue_hold >= n->upstream && n->upstream < BEAMC_TIME_MAX)) {
+        return false;
+    }
+    if (!is_settled(k, s)) {
+        k->engine->checkpoint->waits = true;
         return false;
     }
     return eager || !k->engine->bounded || n->upstream == BEAMC_TIME_MAX ||

@@ -47,6 +47,11 @@ typedef struct beamc_keyed_work {
     beamc_buf *set;   /* by family: what the DoFn set */
 } beamc_keyed_work;
 
+/* keyed_run.c: notes when the store wants to be looked at next. */
+void beamc__keyed_refresh(beamc_keyed_shard *shard);
+/* keyed_save.c: what the store holds outlives the process. */
+void beamc__keyed_keep(beamc_keyed *k);
+
 /* Whether a timer of event time, or of processing time, fires now. */
 static inline bool beamc_event_due(beamc_time fire_at, beamc_time watermark) {
     return fire_at < watermark || (watermark == BEAMC_TIME_MAX && fire_at < BEAMC_TIME_MAX);

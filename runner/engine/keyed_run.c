@@ -212,9 +212,16 @@ static bool is_empty(const beamc_scope *scope) {
 
 static void drop_empty(beamc_keyed_work *w) {
     for (size_t i = 0; i < w->touched_count; i++) {
-        w->touched[i]->touched = false;
-        if (is_empty(w->touched[i])) {
-            beamc__store_drop(&w->shard->store, w->touched[i]);
+        beamc_store *s = &w->shard->store;
+        beamc_scope *scope = w->touched[i];
+        scope->touched = false;
+        if (scope->partial && scope->timers == NULL) {
+            beamc__store_complete(s, scope);
+        }
+        if (!scope->partial && is_empty(scope)) {
+            beamc__store_drop(s, scope);
+        } else {
+            beamc__store_changed(s, scope);
         }
     }
     w->touched_count = 0;
@@ -287,11 +294,13 @@ beamc_status beamc__keyed_prepare(beamc_bundle *b, beamc_error *err) {
     }
     w->fired_count = 0;
     drop_empty(w);
-    return BEAMC_OK;
+    const beamc_store_keeper *keeper = &w->shard->store.keeper;
+    return keeper->status == BEAMC_OK
+               ? BEAMC_OK
+               : beamc_error_set(err, keeper->status, "%s", keeper->error.message);
 }
 
-void beamc__keyed_commit(beamc_bundle *b) {
-    beamc_keyed_shard *s = b->keyed->shard;
+void beamc__keyed_refresh(beamc_keyed_shard *s) {
     const beamc_store *store = &s->store;
     const beamc_set_timer *event = beamc_timer_first(&store->event);
     const beamc_set_timer *clock = beamc_timer_first(&store->clock);
@@ -299,7 +308,11 @@ void beamc__keyed_commit(beamc_bundle *b) {
     s->next_event = event == NULL ? BEAMC_TIME_MAX : event->fire_at;
     s->next_clock = clock == NULL ? BEAMC_TIME_MAX : clock->fire_at;
     s->hold = hold == NULL ? BEAMC_TIME_MAX : hold->hold_at;
-    s->busy = false;
+}
+
+void beamc__keyed_commit(beamc_bundle *b) {
+    beamc__keyed_refresh(b->keyed->shard);
+    b->keyed->shard->busy = false;
 }
 
 void beamc__keyed_work_free(struct beamc_keyed_work *w) {

@@ -63,6 +63,7 @@ static beamc_status restore_engine(void *arg, beamc_slice name, beamc_slice data
         return damaged("its counters", err);
     }
     c->restored = true;
+    c->lasting_piece = c->next_piece;
     c->finished = finished != 0;
     c->incarnation++;
     return BEAMC_OK;
@@ -81,9 +82,12 @@ static beamc_status restore_metrics(void *arg, beamc_slice name, beamc_slice dat
 static bool read_piece(beamc_slice data, uint64_t number, unsigned *shard, beamc_piece *out) {
     beamc_cursor in = beamc_cursor_of(data);
     beamc_piece p = {.saved = number};
-    if (!beamc_get_u8(&in, shard) || !get_time(&in, &p.hold) || !get_time(&in, &p.ready_at)) {
+    unsigned truncated;
+    if (!beamc_get_u8(&in, shard) || !beamc_get_u8(&in, &truncated) || !get_time(&in, &p.hold) ||
+        !get_time(&in, &p.ready_at)) {
         return false;
     }
+    p.truncated = truncated != 0;
     p.len = beamc_cursor_left(&in);
     p.block = beamc__block_copy(beamc_slice_of(in.p, p.len));
     *out = p;

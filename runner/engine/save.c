@@ -26,6 +26,7 @@ static void put(beamc_checkpoint *c) {
 static void put_piece(beamc_checkpoint *c, const beamc_piece *p, unsigned shard) {
     beamc_buf_clear(&c->data);
     beamc_buf_put_u8(&c->data, shard);
+    beamc_buf_put_u8(&c->data, p->truncated);
     beamc_put_be64(&c->data, (uint64_t)p->hold);
     beamc_put_be64(&c->data, (uint64_t)p->ready_at);
     beamc_buf_put_slice(&c->data, beamc_piece_bytes(p));

@@ -132,6 +132,17 @@ void beamc__timer_set(beamc_store *s, beamc_scope *scope, uint32_t family, beamc
     beamc__timer_put(s, t);
 }
 
+void beamc__timer_restore(beamc_store *s, beamc_scope *scope, const beamc_set_timer *like) {
+    beamc_set_timer *t = new_timer(s, scope, like->family, like->tag, like->pane);
+    t->processing_time = like->processing_time;
+    t->last = like->last;
+    t->fire_at = like->fire_at;
+    t->hold_at = like->hold_at;
+    t->order = like->order;
+    s->next_order = like->order >= s->next_order ? like->order + 1 : s->next_order;
+    beamc__timer_put(s, t);
+}
+
 /* The DoFn's expiration timer comes with the last instant of the window as its output time, and holds
  * the watermark there; the collection alone holds nothing. */
 void beamc__timer_ensure_collection(beamc_store *s, beamc_scope *scope, uint32_t family) {

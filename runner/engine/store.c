@@ -36,12 +36,21 @@ beamc_scope *beamc__store_scope(beamc_store *s, beamc_slice window, beamc_slice 
     beamc_slice name = scope_name(s, window, key);
     uint64_t hash = beamc_hash(name);
     beamc_index_node *n = beamc__index_find(&s->scopes, hash, name);
-    if (n != NULL) {
-        return s->last = (beamc_scope *)n;
+    beamc_scope *scope = (beamc_scope *)n;
+    if (scope != NULL && scope->partial) {
+        beamc__store_complete(s, scope);
+    } else if (scope == NULL && s->keeper.backed) {
+        scope = beamc__store_fetch(s, window, key);
     }
-    if (!make) {
-        return NULL;
+    if (scope == NULL && make) {
+        scope = beamc__store_add(s, window, key);
     }
+    s->last = scope != NULL ? scope : s->last;
+    return scope;
+}
+
+beamc_scope *beamc__store_add(beamc_store *s, beamc_slice window, beamc_slice key) {
+    beamc_slice name = scope_name(s, window, key);
     beamc_window bounds;
     beamc_cursor in = beamc_cursor_of(window);
     if (!beamc_head_window(s->spec->input.window, &in, &bounds)) {
@@ -49,14 +58,14 @@ beamc_scope *beamc__store_scope(beamc_store *s, beamc_slice window, beamc_slice 
     }
     beamc_scope *scope = beamc__calloc(1, sizeof *scope + name.len);
     char *copy = memcpy(scope + 1, name.ptr, name.len);
-    scope->node.hash = hash;
+    scope->node.hash = beamc_hash(name);
     scope->node.key = beamc_slice_of(copy, name.len);
     scope->key = beamc_slice_of(copy + (name.len - key.len), key.len);
     scope->window = beamc_slice_of(scope->key.ptr - window.len, window.len);
     scope->window_max = beamc_window_max(bounds);
     scope->expires = add_lateness(scope->window_max, s->spec->state_lateness_ms);
     beamc__index_add(&s->scopes, &scope->node);
-    return s->last = scope;
+    return scope;
 }
 
 void beamc__scope_clear(beamc_store *s, beamc_scope *scope) {
@@ -65,6 +74,7 @@ void beamc__scope_clear(beamc_store *s, beamc_scope *scope) {
         beamc__timer_take(s, t);
         free(t);
     }
+    beamc__store_cells_gone(s, scope);
     for (beamc_cell *c = scope->cells, *next; c != NULL; c = next) {
         next = c->next;
         beamc__cell_free(c);
@@ -74,12 +84,14 @@ void beamc__scope_clear(beamc_store *s, beamc_scope *scope) {
 
 void beamc__store_drop(beamc_store *s, beamc_scope *scope) {
     beamc__scope_clear(s, scope);
+    beamc__store_gone(s, scope);
     s->last = s->last == scope ? NULL : s->last;
     beamc__index_remove(&s->scopes, &scope->node);
     free(scope);
 }
 
 void beamc__store_deinit(beamc_store *s) {
+    s->keeper.on = false;
     while (s->scopes.first != NULL) {
         beamc__store_drop(s, (beamc_scope *)s->scopes.first);
     }
@@ -91,6 +103,7 @@ void beamc__store_deinit(beamc_store *s) {
         free((char *)s->ids[i].ptr);
     }
     free(s->ids);
+    beamc__store_keeper_free(&s->keeper);
     beamc_buf_free(&s->name);
 }
 
@@ -110,8 +123,7 @@ static beamc_cell_kind cell_kind(beamc_state_key_kind kind) {
     }
 }
 
-/* The number of a state; they are few. *out is not touched when there is none and @p make is false. */
-static bool find_id(beamc_store *s, beamc_slice id, bool make, uint16_t *out) {
+bool beamc__store_id(beamc_store *s, beamc_slice id, bool make, uint16_t *out) {
     size_t i = 0;
     while (i < s->id_count && !beamc_slice_eq(s->ids[i], id)) {
         i++;
@@ -139,13 +151,16 @@ static beamc_status find_cell(beamc_store *s, const beamc_state_key *key, bool m
                           BEAMC_SLICE_ARG(key->id), (int)key->kind);
     }
     *scope = beamc__store_scope(s, key->window, key->key, make);
+    if (s->keeper.status != BEAMC_OK) {
+        return beamc_error_set(err, s->keeper.status, "%s", s->keeper.error.message);
+    }
     if (*scope == NULL) {
         return make ? BEAMC_FAIL(err, INVALID_ARGUMENT, "state %.*s: malformed window",
                                  BEAMC_SLICE_ARG(key->id))
                     : BEAMC_OK;
     }
     uint16_t id;
-    if (!find_id(s, key->id, make, &id)) {
+    if (!beamc__store_id(s, key->id, make, &id)) {
         return make ? BEAMC_FAIL(err, RESOURCE_EXHAUSTED, "state %.*s: too many states",
                                  BEAMC_SLICE_ARG(key->id))
                     : BEAMC_OK;

@@ -72,8 +72,13 @@ typedef struct beamc_cell {
     struct beamc_cell *next;
     uint8_t kind;               /* beamc_cell_kind */
     bool dirty;                 /* the bundle has operations for it: */
+    bool stored;                /* the journal has something of it */
+    bool unsaved;               /* and not what it is now */
+    bool rewritten;             /* BAG: not only appended to since */
     uint16_t id;                /* of the store's state ids */
     uint32_t first_op, last_op; /* the chain of them */
+    struct beamc_cell_parts
+        *parts; /* BAG: how it lies in the journal, when that is in several parts */
     union {
         beamc_buf bag;
         beamc_index items; /* MULTIMAP: of beamc_cell_item */
@@ -95,7 +100,24 @@ typedef struct beamc_scope {
     const void *fired_in; /* the bundle that fires a timer of it: no other one there */
     beamc_time fired_at;
     uint32_t fired_family;
+    uint32_t changed_at; /* in the list of those to be saved, from 1; 0: it is not there */
+    bool stored_timers;  /* the journal has its timers */
+    bool partial;        /* its cells are in the journal only, so far */
 } beamc_scope;
+
+/* How a store outlives the process: store_keep.c. All zero: it does not. */
+typedef struct beamc_store_keeper {
+    bool on;
+    bool backed; /* scopes that are not in memory may be in the journal */
+    struct beamc_journal *journal;
+    uint32_t node;
+    beamc_scope **changed;
+    size_t count, cap;
+    beamc_buf gone; /* records to remove: length of the name, name */
+    beamc_buf name, data;
+    beamc_status status; /* the first failure to read the journal */
+    beamc_error error;
+} beamc_store_keeper;
 
 typedef struct beamc_store {
     const beamc_node_spec *spec;
@@ -106,6 +128,7 @@ typedef struct beamc_store {
     beamc_timer_heap event, clock, holds;
     uint64_t next_order;
     beamc_buf name; /* scratch */
+    beamc_store_keeper keeper;
 } beamc_store;
 
 void beamc__store_init(beamc_store *s, const beamc_node_spec *spec);
@@ -115,6 +138,27 @@ beamc_scope *beamc__store_scope(beamc_store *s, beamc_slice window, beamc_slice 
 /* Drops what is in it, and the scope itself. */
 void beamc__scope_clear(beamc_store *s, beamc_scope *scope);
 void beamc__store_drop(beamc_store *s, beamc_scope *scope);
+
+/* The number of a state; they are few. *out is not touched when there is none and @p make is false. */
+bool beamc__store_id(beamc_store *s, beamc_slice id, bool make, uint16_t *out);
+/* Makes a scope that is not there. NULL: the window is malformed. */
+beamc_scope *beamc__store_add(beamc_store *s, beamc_slice window, beamc_slice key);
+
+/* store_keep.c. A scope as the journal has it, NULL if that has none, too; and the cells of one of which
+ * only the timers are here. A failure is noted in the keeper. */
+beamc_scope *beamc__store_fetch(beamc_store *s, beamc_slice window, beamc_slice key);
+void beamc__store_complete(beamc_store *s, beamc_scope *scope);
+/* It is not what the journal has any more. */
+void beamc__store_changed(beamc_store *s, beamc_scope *scope);
+/* Before its cells go, and before it goes itself. */
+void beamc__store_cells_gone(beamc_store *s, beamc_scope *scope);
+void beamc__store_gone(beamc_store *s, beamc_scope *scope);
+/* What has changed, into the journal. */
+void beamc__store_save(beamc_store *s);
+/* A scope with its timers out of the journal; @p name: window and key. False: damaged. */
+bool beamc__store_restore_timers(beamc_store *s, beamc_slice window, beamc_slice key,
+                                 beamc_slice data);
+void beamc__store_keeper_free(beamc_store_keeper *k);
 
 /* ------------------------------------------------------------------ operations of a bundle */
 
@@ -152,6 +196,8 @@ void beamc__store_ops_free(beamc_state_ops *ops);
 void beamc__timer_set(beamc_store *s, beamc_scope *scope, uint32_t family, beamc_slice tag,
                       beamc_time fire_at, beamc_time hold_at, beamc_slice pane);
 void beamc__timer_clear(beamc_store *s, beamc_scope *scope, uint32_t family, beamc_slice tag);
+/* One out of the journal: everything is given. */
+void beamc__timer_restore(beamc_store *s, beamc_scope *scope, const beamc_set_timer *like);
 /* The scope's own timer, at its window's end + lateness. */
 void beamc__timer_ensure_collection(beamc_store *s, beamc_scope *scope, uint32_t family);
 /* Takes a timer out of heaps and scope; it is the caller's then. */

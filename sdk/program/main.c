@@ -15,6 +15,7 @@
 #include "graph/graph.h"
 #include "program/entry.h"
 #include "runner/state_dir.h"
+#include "runner/steps.h"
 
 typedef struct run {
     const beamc_program *program;
@@ -207,6 +208,17 @@ static beamc_status open_state(run *r, beamc_error *err) {
                                  err);
 }
 
+/* Whether the state is that of this pipeline. */
+static beamc_status check_state(const run *r, beamc_slice pipeline_proto, beamc_error *err) {
+    beamc_buf steps = {0};
+    beamc_status st = beamc__steps_of(pipeline_proto, &steps, err);
+    if (st == BEAMC_OK) {
+        st = beamc__state_dir_check_steps(r->state, beamc_buf_slice(&steps), err);
+    }
+    beamc_buf_free(&steps);
+    return st;
+}
+
 static int run_worker(run *r, const char *name) {
     beamc_error err = {0};
     beamc_worker_main_fn worker;
@@ -245,6 +257,9 @@ static int run_job(run *r, const char *name) {
     if (st == BEAMC_OK && beamc__pipeline_is_unbounded(r->pipeline) &&
         !beamc_option_given(r->options, "streaming")) {
         st = beamc_options_set(r->options, "streaming", "true", &err);
+    }
+    if (st == BEAMC_OK && r->state != NULL) {
+        st = check_state(r, beamc_buf_slice(&proto), &err);
     }
     if (st != BEAMC_OK) {
         beamc_buf_free(&proto);
