@@ -136,10 +136,12 @@ static beamc_stop stop_of(const beamc_local_run *run, const beamc_engine *engine
     return beamc__engine_is_bounded(engine) ? BEAMC_STOP_CANCEL : BEAMC_STOP_DRAIN;
 }
 
-/* An endless job that has stopped at a commit is in order; a bounded one has not done its work. */
+/* Who waits for the job's end must not take this for it. */
 static beamc_status judge(const beamc_engine *engine, beamc_error *err) {
-    if (beamc__engine_stopped_early(engine) && beamc__engine_is_bounded(engine)) {
-        return BEAMC_FAIL(err, CANCELLED, "stopped at a commit; started again, it goes on there");
+    if (beamc__engine_stopped_early(engine)) {
+        return BEAMC_FAIL(err, CANCELLED,
+                          "stopped at a commit; started again with the same --state_dir, it goes on "
+                          "there");
     }
     return BEAMC_OK;
 }

@@ -58,7 +58,8 @@ static int usage_code_of(beamc_status status) {
 }
 
 static int report(const char *name, const beamc_error *err, int code) {
-    if (code == BEAMC_EXIT_CANCELLED) {
+    bool stopped = strncmp(err->message, "stopped", 7) == 0; /* with something to say */
+    if (code == BEAMC_EXIT_CANCELLED && !stopped) {
         fprintf(stderr, "%s: cancelled\n", name);
     } else {
         fprintf(stderr, "%s: %s\n", name,

@@ -111,6 +111,20 @@ def a_finished_job_is_not_run_again(tmp):
     assert counters(os.path.join(tmp, 'counted.json')) == wanted
 
 
+@test
+def ctrl_c_stops_at_a_commit_and_fires_nothing(tmp):
+    elements = 3000000
+    args = ['--elements=%d' % elements, '--state_dir=state', '--metrics_json=counted.json']
+    process = start(args, tmp)
+    wait_for_state(tmp, process)
+    process.send_signal(signal.SIGINT)
+    process.out, process.err = process.communicate(timeout=60)
+    expect(process, 130, '--state_dir')
+    assert not os.path.exists(os.path.join(tmp, 'counted.json'))
+    expect(run(args, tmp), 0)
+    assert counters(os.path.join(tmp, 'counted.json')) == reference(tmp, elements)
+
+
 def wait_for_state(tmp, process):
     """Until something was committed."""
     wal = os.path.join(tmp, 'state', 'state.beamc-wal')
