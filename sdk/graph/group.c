@@ -152,7 +152,8 @@ beamc_pcoll beamc_test_stream(beamc_pipeline *p, const char *label, const beamc_
         beamc_error err = {0};
         if (events[i].kind == BEAMC_TEST_ELEMENT) {
             beamc_buf_clear(&bytes);
-            if (beamc_encode(coder, &events[i].value, true, &bytes, &err) != BEAMC_OK) {
+            /* TimestampedElement.encoded_element is in the outer context. */
+            if (beamc_encode(coder, &events[i].value, false, &bytes, &err) != BEAMC_OK) {
                 beamc_error_prepend(&err, "event %zu", i);
                 beamc__graph_fail_with(p, label, &err);
             }
