@@ -328,3 +328,7 @@ void beamc_watermark_set(beamc_ctx *ctx, beamc_time watermark) {
         atomic_store(&ctx->sdf->watermark, watermark);
     }
 }
+
+beamc_time beamc_watermark(const beamc_ctx *ctx) {
+    return ctx->sdf != NULL ? current_watermark(ctx->sdf) : BEAMC_TIME_MIN;
+}

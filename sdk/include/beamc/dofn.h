@@ -294,16 +294,23 @@ beamc_status beamc_finalize(beamc_ctx *ctx, void (*callback)(void *arg), const v
 
 /** The restriction to work on (a struct of splittable->restriction). */
 const void *beamc_restriction(const beamc_ctx *ctx);
-/** Offset ranges: may @p offset be processed? False: return BEAMC_OK from process at once. */
+/** Offset ranges: may @p offset be processed? False: return BEAMC_OK from process at once. Claim in
+ *  ascending order; offsets may be left out, and claiming the range's `stop` says that nothing more will
+ *  come, which is how an unbounded source ends. Until its end is claimed, or beamc_defer returned, a
+ *  restriction is not done, and process that returns nevertheless fails the bundle. */
 bool beamc_try_claim(beamc_ctx *ctx, int64_t offset);
 /** Own trackers: the same for a position of yours. */
 bool beamc_try_claim_position(beamc_ctx *ctx, const void *position);
 /** In beamc_splittable.split: one part. */
 beamc_status beamc_emit_restriction(beamc_ctx *ctx, const void *restriction) BEAMC_MUST_USE;
-/** `return beamc_defer(ctx, 100);`: come back with the rest after @p delay_ms (self-checkpoint). */
+/** `return beamc_defer(ctx, 100);`: come back with the rest after @p delay_ms (self-checkpoint). The rest of
+ *  an offset range begins right behind the last offset that was claimed. */
 beamc_status beamc_defer(beamc_ctx *ctx, int64_t delay_ms) BEAMC_MUST_USE;
 /** Manual estimator: nothing before @p watermark will be emitted. Never moves back. */
 void beamc_watermark_set(beamc_ctx *ctx, beamc_time watermark);
+/** What the estimator says now. It travels with the restriction, so a call begins with what the one before a
+ *  checkpoint ended with; BEAMC_TIME_MIN in the beginning, and outside of a splittable DoFn. */
+beamc_time beamc_watermark(const beamc_ctx *ctx);
 
 #ifdef __cplusplus
 }
