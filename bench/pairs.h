@@ -1,13 +1,14 @@
 /* pairs.h: a source of small pairs KV<varint, varint> for the benches, the same in each run.
  *
  * Pair i has the time i / pairs_per_ms. Its key is drawn from `keys` of them; with `session` set it is
- * one of the `keys` that are open at that time, each of which gets `session` pairs and never comes back. */
+ * one of the `keys` that are open at that time, each of which gets `session` pairs and never comes back.
+ * Those that linger behind the last one have the keys of the first ones. */
 #ifndef BEAMC_BENCH_PAIRS_H
 #define BEAMC_BENCH_PAIRS_H
 
 #include <beamc/beamc.h>
 
-enum { PAIRS_PARTS = 64, PAIRS_CHUNK = 4096, PAIRS_BUNDLE_MS = 10 };
+enum { PAIRS_PARTS = 64, PAIRS_CHUNK = 4096, PAIRS_BUNDLE_MS = 10, PAIRS_LINGER_MS = 20 };
 
 typedef struct pairs_config {
     int64_t pairs;
@@ -15,6 +16,7 @@ typedef struct pairs_config {
     int64_t session;
     int64_t pairs_per_ms;
     bool unbounded;
+    bool linger;
 } pairs_config;
 static const beamc_field pairs_config_fields[] = {
     BEAMC_CONFIG(pairs_config, pairs, I64, "0", "How many."),
@@ -22,6 +24,7 @@ static const beamc_field pairs_config_fields[] = {
     BEAMC_CONFIG(pairs_config, session, I64, "0", "Pairs of a key; 0: keys are drawn."),
     BEAMC_CONFIG(pairs_config, pairs_per_ms, I64, "1", "Event time."),
     BEAMC_CONFIG(pairs_config, unbounded, BOOL, "false", "An unbounded source."),
+    BEAMC_CONFIG(pairs_config, linger, BOOL, "false", "Then one more now and then, for ever."),
 };
 static const beamc_row pairs_config_row = BEAMC_ROW(pairs_config, pairs_config_fields);
 
@@ -35,7 +38,7 @@ static inline uint64_t pairs_mix(uint64_t x) { /* splitmix64 */
 }
 
 static inline int64_t pairs_key(const pairs_config *c, int64_t i) {
-    uint64_t at = (uint64_t)i, keys = (uint64_t)c->keys;
+    uint64_t at = (uint64_t)(i < c->pairs ? i : i - c->pairs), keys = (uint64_t)c->keys;
     if (c->session == 0) {
         return (int64_t)(pairs_mix(at) % keys);
     }
@@ -45,7 +48,7 @@ static inline int64_t pairs_key(const pairs_config *c, int64_t i) {
 static beamc_status pairs_initial(beamc_ctx *ctx, const beamc_elem *in, void *restriction) {
     (void)in;
     const pairs_config *c = beamc_config(ctx);
-    *(beamc_offset_range *)restriction = (beamc_offset_range){0, c->pairs};
+    *(beamc_offset_range *)restriction = (beamc_offset_range){0, c->linger ? INT64_MAX : c->pairs};
     return BEAMC_OK;
 }
 
@@ -78,6 +81,9 @@ static beamc_status pairs_emit(beamc_ctx *ctx, const beamc_elem *in) {
     for (int64_t i = range->start; beamc_try_claim(ctx, i); i++) {
         beamc_kv pair = {.key.i64 = pairs_key(c, i), .value.i64 = i};
         BEAMC_TRY(beamc_emit_at(ctx, 0, i / c->pairs_per_ms, (beamc_value){.kv = &pair}));
+        if (i >= c->pairs) {
+            return beamc_defer(ctx, PAIRS_LINGER_MS);
+        }
         if (c->unbounded && (i + 1) % PAIRS_CHUNK == 0) {
             beamc_watermark_set(ctx, i / c->pairs_per_ms);
             if (beamc_processing_time(ctx) - began >= PAIRS_BUNDLE_MS) {
@@ -144,9 +150,13 @@ static const beamc_dofn pairs_unbounded = {
          .max = INT64_MAX,                                                                         \
          .placeholder = "N",                                                                       \
          .doc = "Pairs for each millisecond of event time."},                                      \
+        {.name = "unbounded",                                                                      \
+         .type = BEAMC_OPTION_BOOL,                                                                \
+         .default_text = "false",                                                                  \
+         .doc = "Read them from an unbounded source."},                                            \
     {                                                                                              \
-        .name = "unbounded", .type = BEAMC_OPTION_BOOL, .default_text = "false",                   \
-        .doc = "Read them from an unbounded source."                                               \
+        .name = "linger", .type = BEAMC_OPTION_BOOL, .default_text = "false",                      \
+        .doc = "Unbounded: then one more pair each 20 ms, for ever."                               \
     }
 
 static inline beamc_pcoll pairs_read(beamc_pipeline *p, const beamc_options *o) {
@@ -154,7 +164,8 @@ static inline beamc_pcoll pairs_read(beamc_pipeline *p, const beamc_options *o) 
                       .keys = beamc_option_int(o, "keys"),
                       .session = beamc_option_int(o, "session_pairs"),
                       .pairs_per_ms = beamc_option_int(o, "pairs_per_ms"),
-                      .unbounded = beamc_option_bool(o, "unbounded")};
+                      .unbounded = beamc_option_bool(o, "unbounded"),
+                      .linger = beamc_option_bool(o, "linger")};
     return beamc_pardo(beamc_impulse(p, "Impulse"), "Pairs",
                        c.unbounded ? &pairs_unbounded : &pairs_bounded, .config = &c);
 }

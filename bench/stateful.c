@@ -4,7 +4,9 @@
  *
  * For each pair the step reads and writes its value, adds to its bag, adds to and reads its sum, or moves
  * its timer, which fires a second of event time later. `none` is the same job up to a step without state:
- * what the source costs. */
+ * what the source costs. `blob` keeps --bytes for each key. */
+#include <stdio.h>
+
 #include "pairs.h"
 
 static beamc_status ignore(beamc_ctx *ctx, const beamc_elem *in) {
@@ -85,32 +87,76 @@ static const beamc_dofn with_timer = {
     .on_timer = count_firing,
 };
 
+/* A value of many bytes. Of pairs that come when the others are through it tells what it found. */
+typedef struct blob_config {
+    int64_t bytes;
+    int64_t pairs;
+} blob_config;
+static const beamc_field blob_config_fields[] = {
+    BEAMC_CONFIG(blob_config, bytes, I64, "0", "Of each value."),
+    BEAMC_CONFIG(blob_config, pairs, I64, "0", "After that many, tell."),
+};
+static const beamc_row blob_config_row = BEAMC_ROW(blob_config, blob_config_fields);
+
+static beamc_status write_blob(beamc_ctx *ctx, const beamc_elem *in) {
+    const blob_config *c = beamc_config(ctx);
+    bool found;
+    beamc_value value;
+    BEAMC_TRY(beamc_state_read(ctx, 0, &found, &value));
+    if (in->kv->value.i64 >= c->pairs) {
+        printf("pair %lld found %zu bytes\n", (long long)in->kv->value.i64,
+               found ? value.bytes.len : 0);
+        fflush(stdout);
+        return BEAMC_OK;
+    }
+    char *bytes = beamc_alloc(ctx, (size_t)c->bytes);
+    memset(bytes, (int)(in->kv->value.i64 & 0x7f), (size_t)c->bytes);
+    return beamc_state_write(ctx, 0, beamc_value_bytes(beamc_slice_of(bytes, (size_t)c->bytes)));
+}
+
+static const beamc_dofn with_blob = {
+    BEAMC_DOFN_ABI,
+    .urn = "beamc:bench:blob:v1",
+    .doc = "Keeps some bytes.",
+    .config = &blob_config_row,
+    .input = &pairs_coder,
+    .states[0] = {"blob", BEAMC_STATE_VALUE, .coder = &beamc_bytes},
+    .process = write_blob,
+};
+
 static const struct {
     const char *name;
     const beamc_dofn *fn;
-} kinds[] = {{"none", &none},
-             {"value", &with_value},
-             {"bag", &with_bag},
-             {"combining", &with_combining},
-             {"timer", &with_timer}};
+} kinds[] = {{"none", &none},        {"value", &with_value},
+             {"bag", &with_bag},     {"combining", &with_combining},
+             {"timer", &with_timer}, {"blob", &with_blob}};
 
 static void build(beamc_pipeline *p, const beamc_options *o) {
     beamc_slice wanted = beamc_str(beamc_option_text(o, "state"));
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         if (beamc_slice_eq(wanted, beamc_str(kinds[i].name))) {
-            beamc_pardo(pairs_read(p, o), "Step", kinds[i].fn);
+            blob_config blob = {beamc_option_int(o, "bytes"), beamc_option_int(o, "pairs")};
+            beamc_pardo(pairs_read(p, o), "Step", kinds[i].fn,
+                        .config = kinds[i].fn->config != NULL ? &blob : NULL);
             return;
         }
     }
     beamc_pipeline_fail(p, BEAMC_INVALID_ARGUMENT,
-                        "--state: it is one of none, value, bag, combining, timer");
+                        "--state: it is one of none, value, bag, combining, timer, blob");
 }
 
 static const beamc_option options[] = {
     {.name = "state",
      .default_text = "value",
-     .placeholder = "none|value|bag|combining|timer",
+     .placeholder = "none|value|bag|combining|timer|blob",
      .doc = "What the step keeps for each key."},
+    {.name = "bytes",
+     .type = BEAMC_OPTION_INT,
+     .default_text = "1000",
+     .min = 0,
+     .max = 1 << 20,
+     .placeholder = "N",
+     .doc = "blob: what each key keeps."},
     PAIRS_OPTIONS,
     {0},
 };
@@ -122,6 +168,6 @@ static const beamc_program program = {
     .build = build,
     .options = options,
     .fns = BEAMC_FNS(&pairs_bounded, &pairs_unbounded, &none, &with_value, &with_bag,
-                     &with_combining, &with_timer),
+                     &with_combining, &with_timer, &with_blob),
 };
 BEAMC_EXPORT(program);
