@@ -101,11 +101,9 @@ beamc_status beamc__state_open_records(beamc_state_dir *dir, beamc_error *err) {
     BEAMC_TRY(open_connection(dir, &dir->writer, err));
     BEAMC_TRY(check_structure(dir, err));
     BEAMC_TRY(open_connection(dir, &dir->reader, err));
-    BEAMC_TRY(
-        prepare(dir, dir->reader,
-                "SELECT name, data FROM records WHERE name >= ?1 AND (?2 IS NULL OR name < ?2) "
-                "ORDER BY name",
-                &dir->range, err));
+    BEAMC_TRY(prepare(dir, dir->reader,
+                      "SELECT name, data FROM records WHERE name >= ?1 AND name < ?2 ORDER BY name",
+                      &dir->range, err));
     BEAMC_TRY(prepare(dir, dir->writer, "REPLACE INTO records VALUES (?1, ?2)", &dir->upsert, err));
     return prepare(dir, dir->writer, "DELETE FROM records WHERE name = ?1", &dir->drop, err);
 }
@@ -259,16 +257,17 @@ static beamc_status journal_commit(beamc_journal *j, beamc_error *err) {
 
 /* --------------------------------------------------------------------------------- reading */
 
-/* The first name behind all that begin with @p prefix. False: there is none. */
-static bool prefix_end(beamc_slice prefix, beamc_buf *out) {
+/* The first name behind all that begin with @p prefix; 0xff, which begins no name, where that is the end. */
+static void prefix_end(beamc_slice prefix, beamc_buf *out) {
     beamc_buf_put_slice(out, prefix);
     while (out->len > 0 && out->ptr[out->len - 1] == 0xff) {
         out->len--;
     }
     if (out->len > 0) {
         out->ptr[out->len - 1]++;
+    } else {
+        beamc_buf_put_u8(out, 0xff);
     }
-    return out->len > 0;
 }
 
 static beamc_status give_row(beamc_state_dir *dir, beamc_journal_fn fn, void *arg,
@@ -290,15 +289,11 @@ static beamc_status journal_scan(beamc_journal *j, beamc_slice prefix, beamc_jou
                                  void *arg, beamc_error *err) {
     beamc_state_dir *dir = of(j);
     beamc_buf end = {0};
-    bool has_end = prefix_end(prefix, &end);
+    prefix_end(prefix, &end);
     pthread_mutex_lock(&dir->read_mu);
     sqlite3_stmt *s = dir->range;
     sqlite3_bind_blob64(s, 1, prefix.ptr, prefix.len, SQLITE_STATIC);
-    if (has_end) {
-        sqlite3_bind_blob64(s, 2, end.ptr, end.len, SQLITE_STATIC);
-    } else {
-        sqlite3_bind_null(s, 2);
-    }
+    sqlite3_bind_blob64(s, 2, end.ptr, end.len, SQLITE_STATIC);
     beamc_status status = BEAMC_OK;
     int rc;
     while ((rc = sqlite3_step(s)) == SQLITE_ROW && status == BEAMC_OK) {
