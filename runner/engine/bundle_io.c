@@ -59,14 +59,11 @@ static beamc_status io_flush(beamc_bundle_io *io, uint32_t port, beamc_error *er
     beamc_bundle_output *o = &b->out[output];
     if (o->buf.len > 0) {
         size_t len = o->buf.len;
-        size_t before = atomic_fetch_add(&b->cut.out_bytes, len);
-        if (before <= b->cut.out_limit && before + len > b->cut.out_limit) {
-            beamc__pacer_call(b->engine);
-        }
         beamc__pieces_add(
             &o->pieces,
             (beamc_piece){.block = beamc__block_take(&o->buf), .len = len, .hold = BEAMC_TIME_MIN});
         beamc_buf_room(&o->buf, len + len / 64); /* there will be another as long as this one */
+        beamc__pace_output(b, len);
     }
     return BEAMC_OK;
 }

@@ -116,6 +116,7 @@ typedef struct beamc_node {
 
     struct beamc_sealed *sealed; /* bundles of a stable stage, oldest first: see checkpoint.h */
     size_t sealed_bytes;
+    size_t staged_bytes; /* on their way to it: of bundles that have made much, and still run */
     int64_t late_before; /* dropped as late by processes before this one */
 } beamc_node;
 
@@ -227,10 +228,11 @@ typedef struct beamc_bundle_cut {
     bool truncated; /* its restriction was truncated before: a drain finishes it */
     /* Processing began at this time (monotonic, ms); 0: not yet. */
     _Atomic(int64_t) began_ms;
-    atomic_size_t out_bytes; /* staged output */
-    size_t out_limit;        /* above that it is split */
+    size_t out_bytes; /* staged output; the bundle's thread alone counts it */
+    size_t out_limit; /* above that it is split */
     /* Guarded by the engine's mu. */
-    int64_t next_ms; /* not before that */
+    size_t staged_bytes; /* of out_bytes: what counts as queued behind it */
+    int64_t next_ms;     /* not before that */
     int64_t pause_ms;
     /* Held through a split; never waited for with the engine's mu. Guards the rest. */
     pthread_mutex_t mu;
@@ -317,13 +319,13 @@ void beamc__pace_end(beamc_bundle *b);
 /* The thread that splits bundles which are open for too long, or which idle threads could share.
  * Without mu. */
 void *beamc__pacer(void *engine);
-/* Without mu: it should look at once. */
-void beamc__pacer_call(beamc_engine *e);
+/* Without mu, by the bundle's thread: it has made so much more output. */
+void beamc__pace_output(beamc_bundle *b, size_t bytes);
 
 /* pressure.c: with mu held. */
 void beamc__pressure_wire(beamc_engine *e);
-/* Queued input of @p n above which those who feed it pause. */
-size_t beamc__queue_limit(const beamc_engine *e, const beamc_node *n);
+/* How much may be queued for @p n before those who feed it pause. */
+size_t beamc__queue_room(const beamc_engine *e, const beamc_node *n);
 /* Those who take what @p n makes have enough to do. */
 bool beamc__is_held_back(const beamc_engine *e, const beamc_node *n);
 /* The same of all that is queued; for those who bring in more. */

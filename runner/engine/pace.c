@@ -2,10 +2,10 @@
  *
  * In an unbounded job a bundle that is open for longer than max_bundle_ms is split where it is, so that
  * its output comes out and its stage can commit; from its speed follows how much the next one takes.
- * When threads are idle, a bundle that is at it for long gives away half of what it has left. And a
- * bundle that has made more output than those behind it have room for ends early, too.
+ * When threads are idle, a bundle that is at it for long gives away half of what it has left. That is
+ * done by one thread, the pacer, which sleeps while nothing runs: bundles ask no clock.
  *
- * All of this is done by one thread, the pacer, which sleeps while nothing runs: bundles ask no clock. */
+ * A bundle that has made more output than those behind it have room for is split by its own thread. */
 #include <time.h>
 
 #include "runner/engine/checkpoint.h"
@@ -16,6 +16,7 @@ enum {
     BEGIN_MS = 10,        /* whether it has begun now */
     PAUSE_MAX_MS = 100,
     MIN_SHARE_BYTES = 1 << 20,
+    MIN_OUTPUT_BYTES = 256 << 10,
     FIRST_SHARE_BYTES = 64 << 10,
     MEASURABLE_BYTES = 64 << 10,
 };
@@ -57,17 +58,17 @@ beamc_piece beamc__pace_next(const beamc_engine *e, const beamc_node *n, beamc_q
     return p;
 }
 
-/* Output above which a bundle of @p n is cut short: what those behind it may have queued. */
+/* Output above which a bundle of @p n is cut short: what those behind it have room for. */
 static size_t output_limit(const beamc_engine *e, const beamc_node *n) {
     if (e->bounded) {
         return e->config.bundle_bytes * 8;
     }
     size_t limit = e->config.bundle_bytes * 2;
     for (size_t i = 0; i < n->feed_count; i++) {
-        size_t room = beamc__queue_limit(e, &e->nodes[n->feeds[i]]);
+        size_t room = beamc__queue_room(e, &e->nodes[n->feeds[i]]);
         limit = room < limit ? room : limit;
     }
-    return limit;
+    return limit > MIN_OUTPUT_BYTES ? limit : MIN_OUTPUT_BYTES;
 }
 
 void beamc__pace_begin(beamc_bundle *b) {
@@ -82,8 +83,19 @@ void beamc__pace_begin(beamc_bundle *b) {
     }
 }
 
+/* Much output counts as queued where it goes, even before it is committed: or another thread would take
+ * what was split off, and make as much. */
+static void stage_output(beamc_bundle *b, size_t bytes) {
+    for (size_t i = 0; i < b->node->feed_count; i++) {
+        beamc_node *to = &b->engine->nodes[b->node->feeds[i]];
+        to->staged_bytes = to->staged_bytes - b->cut.staged_bytes + bytes;
+    }
+    b->cut.staged_bytes = bytes;
+}
+
 void beamc__pace_end(beamc_bundle *b) {
     beamc_node *n = b->node;
+    stage_output(b, 0);
     size_t bytes = b->input_bytes > b->cut.cut_bytes ? b->input_bytes - b->cut.cut_bytes : 0;
     double ms = (double)(beamc__monotonic_us() - b->started_us) * 1e-3;
     if (n->spec->splittable || bytes == 0 || (ms < 1 && bytes < MEASURABLE_BYTES)) {
@@ -100,7 +112,6 @@ static bool is_over(const beamc_engine *e, const beamc_bundle *b, int64_t age_ms
     beamc_stop how = atomic_load(&e->stopping);
     return atomic_load(&e->cancelled) || how >= BEAMC_STOP_AT_COMMIT || beamc_checkpoint_rests(e) ||
            (how == BEAMC_STOP_DRAIN && beamc__drain_wants(e, b->node, b->cut.truncated)) ||
-           atomic_load(&b->cut.out_bytes) > b->cut.out_limit ||
            (!e->bounded && age_ms >= e->config.max_bundle_ms);
 }
 
@@ -191,8 +202,15 @@ void *beamc__pacer(void *engine) {
     return NULL;
 }
 
-void beamc__pacer_call(beamc_engine *e) {
-    pthread_mutex_lock(&e->mu);
-    pthread_cond_signal(&e->pacer_wake);
-    pthread_mutex_unlock(&e->mu);
+void beamc__pace_output(beamc_bundle *b, size_t bytes) {
+    b->cut.out_bytes += bytes;
+    if (b->cut.allowed && b->cut.out_bytes > b->cut.out_limit) {
+        beamc_engine *e = b->engine;
+        pthread_mutex_lock(&e->mu);
+        stage_output(b, b->cut.out_bytes);
+        if (beamc__bundle_split(b, 0)) {
+            beamc__engine_wake(e);
+        }
+        pthread_mutex_unlock(&e->mu);
+    }
 }

@@ -63,7 +63,7 @@ bool beamc__sides_ready(const beamc_engine *e, const beamc_node *n) {
     return true;
 }
 
-size_t beamc__queue_limit(const beamc_engine *e, const beamc_node *n) {
+static size_t queue_limit(const beamc_engine *e, const beamc_node *n) {
     size_t most = e->config.bundle_bytes * 2;
     if (e->bounded) {
         return most;
@@ -77,20 +77,25 @@ size_t beamc__queue_limit(const beamc_engine *e, const beamc_node *n) {
     return limit < (double)most ? (size_t)limit : most;
 }
 
+static size_t queued_at(const beamc_node *n) {
+    return n->queue.bytes + n->sealed_bytes + n->keyed_bytes;
+}
+
+size_t beamc__queue_room(const beamc_engine *e, const beamc_node *n) {
+    size_t limit = queue_limit(e, n), queued = queued_at(n) + n->staged_bytes;
+    return queued < limit ? limit - queued : 0;
+}
+
 /* What @p to has queued does not become less by waiting for it: @p n has to go on. */
 static bool is_excused(const beamc_engine *e, const beamc_node *n, const beamc_node *to) {
     return to->spec->time_sorted || (!beamc__sides_ready(e, to) &&
                                      (e->bounded || (n->helps != NULL && n->helps[to->index])));
 }
 
-static size_t queued_at(const beamc_node *n) {
-    return n->queue.bytes + n->sealed_bytes + n->keyed_bytes;
-}
-
 bool beamc__is_held_back(const beamc_engine *e, const beamc_node *n) {
     for (size_t i = 0; i < n->feed_count; i++) {
         const beamc_node *to = &e->nodes[n->feeds[i]];
-        if (!to->spec->splittable && queued_at(to) > beamc__queue_limit(e, to) &&
+        if (!to->spec->splittable && queued_at(to) + to->staged_bytes > queue_limit(e, to) &&
             !is_excused(e, n, to)) {
             return true;
         }

@@ -5,7 +5,7 @@
  * only the first part as its input. The rest is in the queue before the bundle can end, so no watermark
  * passes it.
  *
- * Threads: splits come from the pacer. Lock order: a bundle's cut.mu before the engine's; with the
+ * Threads: splits come from the pacer, or the bundle's own. Lock order: a bundle's cut.mu before the engine's; with the
  * engine's held it is only tried. */
 #include "base/mem.h"
 #include "runner/engine/element.h"
@@ -27,7 +27,7 @@ void beamc__cut_deinit(beamc_bundle *b) {
 
 void beamc__cut_open(beamc_bundle *b) {
     atomic_store(&b->cut.began_ms, 0);
-    atomic_store(&b->cut.out_bytes, 0);
+    b->cut.out_bytes = 0;
     pthread_mutex_lock(&b->cut.mu);
     b->cut.open = true;
     pthread_mutex_unlock(&b->cut.mu);
