@@ -290,7 +290,7 @@ static beamc_bundle *begin_bundle(beamc_keyed *k, beamc_keyed_shard *s, beamc_ti
     w->given = beamc__calloc(n->spec->timer_count + 1, sizeof *w->given);
     w->set = beamc__calloc(n->spec->timer_count + 1, sizeof *w->set);
     b->keyed = w;
-    b->cut.allowed = !timers;
+    b->cut.allowed = !timers && !n->spec->stable;
     if (!timers) {
         take_elements(k, s, b);
         if (n->spec->time_sorted) {

@@ -51,7 +51,8 @@ size_t beamc__pace_share(const beamc_engine *e, const beamc_node *n, size_t queu
 beamc_piece beamc__pace_next(const beamc_engine *e, const beamc_node *n, beamc_queue *q,
                              size_t room) {
     beamc_piece p = beamc__queue_pop(q), rest;
-    if (!e->bounded && !n->spec->splittable && p.len > room + room / 2 &&
+    bool settled = n->keyed != NULL && n->spec->stable;
+    if (!e->bounded && !n->spec->splittable && !settled && p.len > room + room / 2 &&
         beamc__piece_cut(&n->spec->input, &p, room, &rest)) {
         beamc__queue_push_front(q, rest);
     }
