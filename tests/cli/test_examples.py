@@ -4,12 +4,17 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, 'tests', 'lib'))
+import example_cases as cases  # noqa: E402
+
 EXAMPLES = os.path.join(ROOT, os.environ.get('BEAMC_BUILD', 'build/release'), 'examples')
 TESTS = []
 
@@ -23,18 +28,92 @@ def run(name, *args, cwd=None):
     return subprocess.run([os.path.join(EXAMPLES, name)] + list(args), cwd=cwd, capture_output=True, text=True, timeout=60)
 
 
-@test
-def minimal_sums_squares_of_even_numbers(tmp):
-    for upto in (1, 2, 10, 1000):
-        done = run('minimal', '--upto=%d' % upto)
-        want = sum(n * n for n in range(1, upto + 1) if n % 2 == 0)
-        assert done.returncode == 0 and done.stdout == '%d\n' % want, (upto, done.stdout, done.stderr)
+def case(check):
+    """A case of example_cases, on the local runner."""
+    def with_folder(tmp):
+        def output(name, *args):
+            done = run(name, *args, cwd=tmp)
+            assert done.returncode == 0, (done.returncode, done.stderr)
+            assert done.stderr == '', done.stderr
+            return done.stdout
+        check(output, tmp)
+    with_folder.__name__ = check.__name__
+    return with_folder
+
+
+TESTS.extend(case(check) for check in cases.EVERYWHERE + cases.LOCAL_ONLY)
 
 
 @test
-def minimal_refuses_what_its_table_forbids(tmp):
-    done = run('minimal', '--upto=1001')
-    assert done.returncode == 2 and 'upto' in done.stderr, done.stderr
+def every_example_is_run(tmp):
+    with open(cases.__file__, encoding='utf-8') as a, open(__file__, encoding='utf-8') as b:
+        text = a.read() + b.read()
+    names = [os.path.splitext(x)[0] for x in os.listdir(os.path.join(ROOT, 'examples')) if x.endswith('.c')]
+    left_out = [name for name in names if "run('%s'" % name not in text]
+    assert names and not left_out, left_out
+
+
+@test
+def examples_refuse_what_their_tables_forbid(tmp):
+    for args in (['minimal', '--upto=1001'], ['primes', '--below=-1'], ['mandelbrot', '--width=1'], ['ticks', '--every_ms=0'],
+                 ['tail', '--idle_ms=x'], ['spool', '--idle_ms=-1'], ['batch', '--batch=0'], ['dedup', '--minutes=-1'],
+                 ['visits', '--gap=0'], ['windows', '--windows=round'], ['enrich', '--rate=0'], ['live', '--window_ms=0']):
+        done = run(*args, cwd=tmp)
+        option = args[1].split('=')[0].strip('-')
+        assert done.returncode == 2 and option in done.stderr and done.stdout == '', (args, done)
+        assert len(done.stderr.splitlines()) == 1, (args, done.stderr)
+
+
+@test
+def examples_name_the_option_that_was_meant(tmp):
+    for name, wrong, meant in (('primes', '--bellow=3', 'below'), ('tail', '--inputs=x', 'input'), ('live', '--event=3', 'events')):
+        done = run(name, wrong, cwd=tmp)
+        assert done.returncode == 2 and '--' + meant in done.stderr, (name, done)
+
+
+@test
+def inputs_that_are_not_there(tmp):
+    for args in (['tail', '--input=missing.log'], ['spool', '--spool=missing']):
+        done = run(*args, cwd=tmp)
+        assert done.returncode == 3 and 'missing' in done.stderr, (args, done)
+
+
+@test
+def output_that_is_there_is_not_touched(tmp):
+    assert run('live', '--events=100', cwd=tmp).returncode == 0
+    table = os.path.join(tmp, 'live', 'clicks.jsonl')
+    before = open(table, encoding='utf-8').read()
+    done = run('live', '--events=100', cwd=tmp)
+    assert done.returncode == 4 and '--overwrite' in done.stderr, done
+    assert open(table, encoding='utf-8').read() == before
+    assert run('live', '--events=10', '--overwrite', cwd=tmp).returncode == 0
+    rows = [json.loads(line) for line in open(table, encoding='utf-8')]
+    assert sum(row['clicks'] for row in rows) == 7, rows
+
+
+@test
+def ctrl_c_drains_what_has_no_end(tmp):
+    """All clicks that were made are counted, in windows that were still open too."""
+    job = subprocess.Popen([os.path.join(EXAMPLES, 'live'), '--events=0', '--window_ms=3600000'], cwd=tmp, text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        time.sleep(0.7)
+        job.send_signal(signal.SIGINT)
+        _, err = job.communicate(timeout=30)
+    finally:
+        job.kill()
+    rows = [json.loads(line) for line in open(os.path.join(tmp, 'live', 'clicks.jsonl'), encoding='utf-8')]
+    assert job.returncode == 0, (job.returncode, err)
+    assert sum(row['clicks'] for row in rows) > 10, rows
+
+
+@test
+def streaming_test_passes_in_no_time(tmp):
+    begun = time.monotonic()
+    done = run('streaming_test')
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    assert [line[:5] for line in done.stdout.splitlines()] == ['ok - '] * 3, done.stdout
+    assert time.monotonic() - begun < 10, 'hours were waited for'
 
 
 @test
