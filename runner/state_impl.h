@@ -36,7 +36,7 @@ struct beamc_state_dir {
 
     pthread_mutex_t read_mu;
     sqlite3 *reader; /* guarded by read_mu */
-    sqlite3_stmt *range;
+    sqlite3_stmt *range, *tail;
 };
 
 /* state_records.c */

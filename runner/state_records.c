@@ -101,9 +101,13 @@ beamc_status beamc__state_open_records(beamc_state_dir *dir, beamc_error *err) {
     BEAMC_TRY(open_connection(dir, &dir->writer, err));
     BEAMC_TRY(check_structure(dir, err));
     BEAMC_TRY(open_connection(dir, &dir->reader, err));
+    /* Two, since SQLite finds the end by the index only where there is one. */
     BEAMC_TRY(prepare(dir, dir->reader,
                       "SELECT name, data FROM records WHERE name >= ?1 AND name < ?2 ORDER BY name",
                       &dir->range, err));
+    BEAMC_TRY(prepare(dir, dir->reader,
+                      "SELECT name, data FROM records WHERE name >= ?1 ORDER BY name", &dir->tail,
+                      err));
     BEAMC_TRY(prepare(dir, dir->writer, "REPLACE INTO records VALUES (?1, ?2)", &dir->upsert, err));
     return prepare(dir, dir->writer, "DELETE FROM records WHERE name = ?1", &dir->drop, err);
 }
@@ -112,6 +116,7 @@ void beamc__state_close_records(beamc_state_dir *dir) {
     sqlite3_finalize(dir->upsert);
     sqlite3_finalize(dir->drop);
     sqlite3_finalize(dir->range);
+    sqlite3_finalize(dir->tail);
     sqlite3_close(dir->reader);
     sqlite3_close(dir->writer);
     beamc_buf_free(&dir->bytes);
@@ -257,25 +262,24 @@ static beamc_status journal_commit(beamc_journal *j, beamc_error *err) {
 
 /* --------------------------------------------------------------------------------- reading */
 
-/* The first name behind all that begin with @p prefix; 0xff, which begins no name, where that is the end. */
-static void prefix_end(beamc_slice prefix, beamc_buf *out) {
+/* The first name behind all that begin with @p prefix. False: they are the last ones. */
+static bool prefix_end(beamc_slice prefix, beamc_buf *out) {
     beamc_buf_put_slice(out, prefix);
     while (out->len > 0 && out->ptr[out->len - 1] == 0xff) {
         out->len--;
     }
     if (out->len > 0) {
         out->ptr[out->len - 1]++;
-    } else {
-        beamc_buf_put_u8(out, 0xff);
     }
+    return out->len > 0;
 }
 
-static beamc_status give_row(beamc_state_dir *dir, beamc_journal_fn fn, void *arg,
+static beamc_status give_row(beamc_state_dir *dir, sqlite3_stmt *s, beamc_journal_fn fn, void *arg,
                              beamc_error *err) {
-    beamc_slice name = beamc_slice_of(sqlite3_column_blob(dir->range, 0),
-                                      (size_t)sqlite3_column_bytes(dir->range, 0));
-    beamc_slice data = beamc_slice_of(sqlite3_column_blob(dir->range, 1),
-                                      (size_t)sqlite3_column_bytes(dir->range, 1));
+    beamc_slice name =
+        beamc_slice_of(sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0));
+    beamc_slice data =
+        beamc_slice_of(sqlite3_column_blob(s, 1), (size_t)sqlite3_column_bytes(s, 1));
     beamc_cursor in = beamc_cursor_of(data);
     uint32_t sum;
     if (!beamc_get_be32(&in, &sum) ||
@@ -289,15 +293,17 @@ static beamc_status journal_scan(beamc_journal *j, beamc_slice prefix, beamc_jou
                                  void *arg, beamc_error *err) {
     beamc_state_dir *dir = of(j);
     beamc_buf end = {0};
-    prefix_end(prefix, &end);
+    bool has_end = prefix_end(prefix, &end);
     pthread_mutex_lock(&dir->read_mu);
-    sqlite3_stmt *s = dir->range;
+    sqlite3_stmt *s = has_end ? dir->range : dir->tail;
     sqlite3_bind_blob64(s, 1, prefix.ptr, prefix.len, SQLITE_STATIC);
-    sqlite3_bind_blob64(s, 2, end.ptr, end.len, SQLITE_STATIC);
+    if (has_end) {
+        sqlite3_bind_blob64(s, 2, end.ptr, end.len, SQLITE_STATIC);
+    }
     beamc_status status = BEAMC_OK;
     int rc;
     while ((rc = sqlite3_step(s)) == SQLITE_ROW && status == BEAMC_OK) {
-        status = give_row(dir, fn, arg, err);
+        status = give_row(dir, s, fn, arg, err);
     }
     if (status == BEAMC_OK && rc != SQLITE_DONE) {
         status = beamc__state_error(dir, dir->reader, rc, err);
