@@ -24,10 +24,13 @@ static const char *environment_of(const beamc_fuser *f, const Pipe__PTransform *
     return "";
 }
 
-/* Lifting changes how many elements reach the grouping, and needs windows that are final. */
+/* Lifting changes how many elements reach the grouping, and needs windows that are final. The earliest
+ * timestamp of a pane is that of elements which are not late, and which are is known behind it only. */
 static bool may_lift(const beamc_fuser *f, uint32_t input) {
     const Pipe__WindowingStrategy *w = beamc__fuse_strategy(f, f->pcolls[input].windowing);
     return !f->options->no_lifting && w != NULL &&
+           !(f->pcolls[input].unbounded &&
+             w->output_time == PIPE__OUTPUT_TIME__ENUM__EARLIEST_IN_PANE) &&
            w->merge_status != PIPE__MERGE_STATUS__ENUM__NEEDS_MERGE &&
            !beamc__fuse_counts_elements(w->trigger);
 }

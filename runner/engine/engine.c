@@ -69,7 +69,7 @@ static void wire_output(beamc_engine *e, beamc_node *from, const beamc_output_sp
 
 static beamc_status make_node(beamc_engine *e, beamc_node *n, beamc_error *err) {
     const beamc_node_spec *spec = n->spec;
-    n->upstream = n->input = n->output = BEAMC_TIME_MIN;
+    n->upstream = n->input = n->output = n->before = BEAMC_TIME_MIN;
     if (spec->kind == BEAMC_NODE_GROUP) {
         return beamc__group_new(e, spec, &n->group, err);
     }

@@ -68,7 +68,8 @@ enum {
     BEAMC_GWIN_FIRED = 4,    /* a pane has come out */
     BEAMC_GWIN_HOLD_END = 8, /* hold at its end: an on-time pane will come, if only an empty one */
     BEAMC_GWIN_HOLD_EXPIRY = 16, /* hold at its expiry */
-    BEAMC_GWIN_CHANGED = 32      /* it is in the list of those to be saved */
+    BEAMC_GWIN_CHANGED = 32,     /* it is in the list of those to be saved */
+    BEAMC_GWIN_NEW = 64          /* opened by the bundle at hand; no element is in it yet */
 };
 
 typedef struct beamc_gwin {
@@ -200,10 +201,12 @@ void beamc__general_each(const beamc_general *g, void (*fn)(void *arg, const bea
 
 /* ------------------------------------------------------------------------------------ merge.c */
 
-/* The window of the key that takes an element of @p window: those that overlap become one.
- * NULL: the element belongs to a window that has closed. */
-beamc_gwin *beamc__general_merge(beamc_general *g, beamc_gkey *k, beamc_window window,
-                                 const beamc_group_time *time);
+/* A window of the key for an element of @p window: those that overlap become one. False: there is only
+ * a closed one, and whether the element merges with another instead, its bundle has yet to show. */
+bool beamc__general_merge(beamc_general *g, beamc_gkey *k, beamc_window window,
+                          const beamc_group_time *time);
+/* The window that was made for it, open or, if there is none, closed. */
+beamc_gwin *beamc__general_merged(beamc_gkey *k, beamc_window window);
 
 /* ------------------------------------------------------------------------------------ panes.c */
 

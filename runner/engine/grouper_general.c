@@ -301,9 +301,9 @@ static void add_one(beamc_general *g, const beamc_group_item *item, const beamc_
         return;
     }
     beamc_gkey *k = beamc__gkey_put(g, item->hash, item->key);
-    beamc_gwin *w = g->node->merging ? beamc__general_merge(g, k, item->window, time)
-                                     : find_window(g, k, item->window);
-    if (w == NULL || beamc_trigger_is_closed(&w->trigger)) {
+    beamc_gwin *w =
+        g->node->merging ? beamc__general_merged(k, item->window) : find_window(g, k, item->window);
+    if (beamc_trigger_is_closed(&w->trigger)) {
         g->counts.late_dropped++;
         return;
     }
@@ -312,6 +312,7 @@ static void add_one(beamc_general *g, const beamc_group_item *item, const beamc_
     if (c.ended && w->place[BEAMC_HEAP_WATERMARK] == 0) {
         w->flags |= BEAMC_GWIN_ENDED; /* it is new and its end is past: nothing to wait for there */
     }
+    w->flags &= (uint8_t)~BEAMC_GWIN_NEW;
     beamc__general_changed(g, w);
     beamc__gwin_append(g, w, item->value);
     w->fresh++;
@@ -323,9 +324,34 @@ static void add_one(beamc_general *g, const beamc_group_item *item, const beamc_
     }
 }
 
+static bool merge_one(beamc_general *g, const beamc_group_item *item,
+                      const beamc_group_time *time) {
+    return beamc_gwin_expiry(g, item->window) < time->watermark ||
+           beamc__general_merge(g, beamc__gkey_put(g, item->hash, item->key), item->window, time);
+}
+
+/* Those that met a closed window come again: another element may have opened one that takes them. */
+static void merge_all(beamc_general *g, const beamc_group_item *items, size_t count,
+                      const beamc_group_time *time) {
+    size_t *again = NULL, again_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!merge_one(g, &items[i], time)) {
+            again = again != NULL ? again : beamc__calloc(count - i, sizeof *again);
+            again[again_count++] = i;
+        }
+    }
+    for (size_t i = 0; i < again_count; i++) {
+        (void)merge_one(g, &items[again[i]], time);
+    }
+    free(again);
+}
+
 static void general_add(beamc_grouper *base, const beamc_group_item *items, size_t count,
                         const beamc_group_time *time) {
     beamc_general *g = (beamc_general *)base;
+    if (g->node->merging) {
+        merge_all(g, items, count, time);
+    }
     for (size_t i = 0; i < count; i++) {
         if (g->slots != NULL && i + 8 < count) {
             __builtin_prefetch(&g->slots[items[i + 8].hash & g->mask]);

@@ -99,6 +99,8 @@ typedef struct beamc_node {
     beamc_time upstream; /* the least output watermark of its producers */
     beamc_time input;    /* watermarks, never going back */
     beamc_time output;
+    beamc_time before;   /* output when input came where it is: what then fires is judged by that,
+                            whichever shard is first */
     bool done;           /* output is at the end of time, and nothing is left */
     double bytes_per_ms; /* how fast one thread was in the last bundles; 0: not known yet */
 

@@ -73,7 +73,7 @@ static void begin_shard(beamc_shard *s) {
 
 static beamc_task pick_fire(beamc_engine *e, beamc_node *n, eagerness how, beamc_time now,
                             beamc_time *wait_until) {
-    beamc_task task = {.node = n, .time = {n->input, now, n->output}};
+    beamc_task task = {.node = n, .time = {n->input, now, n->before}};
     if (how != DESPERATE && beamc__is_held_back(e, n)) {
         return task;
     }

@@ -396,16 +396,44 @@ void beamc__trigger_fire(const beamc_trigger_program *p, beamc_trigger_state *s,
 typedef struct merging {
     const beamc_trigger_program *p;
     beamc_trigger_state *s;
-    const beamc_trigger_state *other;
+    const beamc_trigger_state *const *others;
+    size_t count;
     const beamc_trigger_context *c;
 } merging;
 
 static bool finished_in_all(const merging *m, unsigned i) {
-    return is_finished(m->s, i) && (m->other == NULL || is_finished(m->other, i));
+    bool all = is_finished(m->s, i);
+    for (size_t k = 0; k < m->count; k++) {
+        all &= is_finished(m->others[k], i);
+    }
+    return all;
 }
 
 static bool finished_in_any(const merging *m, unsigned i) {
-    return is_finished(m->s, i) || (m->other != NULL && is_finished(m->other, i));
+    bool any = is_finished(m->s, i);
+    for (size_t k = 0; k < m->count; k++) {
+        any |= is_finished(m->others[k], i);
+    }
+    return any;
+}
+
+static void merge_count(const merging *m, unsigned i) {
+    unsigned slot = m->p->nodes[i].slot;
+    bool finished = finished_in_any(m, i);
+    for (size_t k = 0; k < m->count; k++) {
+        m->s->slots[slot] += m->others[k]->slots[slot];
+    }
+    m->s->slots[slot] = finished ? 0 : m->s->slots[slot];
+    set_finished(m->s, i, finished);
+}
+
+static void merge_deadline(const merging *m, unsigned i) {
+    unsigned slot = m->p->nodes[i].slot;
+    for (size_t k = 0; k < m->count; k++) {
+        int64_t other = m->others[k]->slots[slot];
+        m->s->slots[slot] = other < m->s->slots[slot] ? other : m->s->slots[slot];
+    }
+    set_finished(m->s, i, false); /* the new window has yet to fire */
 }
 
 static void merge(const merging *m, unsigned i);
@@ -459,25 +487,16 @@ static void merge_children(const merging *m, unsigned i) {
 }
 
 static void merge(const merging *m, unsigned i) {
-    const beamc_trigger_node *n = &m->p->nodes[i];
-    switch ((beamc_trigger_kind)n->kind) {
+    switch ((beamc_trigger_kind)m->p->nodes[i].kind) {
     case BEAMC_TRIGGER_AFTER_WATERMARK:
         merge_watermark(m, i);
         break;
     case BEAMC_TRIGGER_AFTER_COUNT:
-        set_finished(m->s, i, finished_in_any(m, i));
-        if (is_finished(m->s, i)) {
-            m->s->slots[n->slot] = 0;
-        } else if (m->other != NULL) {
-            m->s->slots[n->slot] += m->other->slots[n->slot];
-        }
+        merge_count(m, i);
         break;
     case BEAMC_TRIGGER_AFTER_PROCESSING_TIME:
     case BEAMC_TRIGGER_AFTER_SYNCHRONIZED_PROCESSING_TIME:
-        set_finished(m->s, i, false); /* the new window has yet to fire */
-        if (m->other != NULL && m->other->slots[n->slot] < m->s->slots[n->slot]) {
-            m->s->slots[n->slot] = m->other->slots[n->slot];
-        }
+        merge_deadline(m, i);
         break;
     case BEAMC_TRIGGER_AFTER_EACH:
         merge_each(m, i);
@@ -496,8 +515,9 @@ static void merge(const merging *m, unsigned i) {
 }
 
 void beamc__trigger_merge(const beamc_trigger_program *p, beamc_trigger_state *s,
-                          const beamc_trigger_state *other, const beamc_trigger_context *c) {
-    merge(&(merging){p, s, other, c}, 0);
+                          const beamc_trigger_state *const *others, size_t count,
+                          const beamc_trigger_context *c) {
+    merge(&(merging){p, s, others, count, c}, 0);
 }
 
 beamc_time beamc__trigger_next_clock(const beamc_trigger_program *p, const beamc_trigger_state *s,

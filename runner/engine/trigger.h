@@ -54,10 +54,11 @@ bool beamc__trigger_should_fire(const beamc_trigger_program *p, const beamc_trig
 /* Only when it should. */
 void beamc__trigger_fire(const beamc_trigger_program *p, beamc_trigger_state *s,
                          const beamc_trigger_context *c);
-/* @p s becomes the state of a window that was merged from its own and, unless NULL, that of
- * @p other. The context is that of the resulting window, which is another one than before. */
+/* @p s becomes the state of a window that was merged from its own and those of the others. The context
+ * is that of the resulting window, which is another one than before. */
 void beamc__trigger_merge(const beamc_trigger_program *p, beamc_trigger_state *s,
-                          const beamc_trigger_state *other, const beamc_trigger_context *c);
+                          const beamc_trigger_state *const *others, size_t count,
+                          const beamc_trigger_context *c);
 /* Nothing will fire any more; elements of the window are dropped. */
 static inline bool beamc_trigger_is_closed(const beamc_trigger_state *s) {
     return (s->finished & 1) != 0;

@@ -54,7 +54,9 @@ static void update_node(beamc_engine *e, beamc_node *n) {
     if (n->keyed != NULL) {
         pending = beamc_earlier(pending, beamc__keyed_pending(n->keyed));
     }
-    n->input = raise(n->input, beamc_earlier(n->upstream, pending));
+    beamc_time input = raise(n->input, beamc_earlier(n->upstream, pending));
+    n->before = input > n->input ? n->output : n->before;
+    n->input = input;
     beamc_time hold = BEAMC_TIME_MAX;
     if (n->group != NULL) {
         hold = group_hold(n->group);

@@ -158,6 +158,8 @@ beamc_pcoll beamc_test_stream(beamc_pipeline *p, const char *label, const beamc_
                 beamc__graph_fail_with(p, label, &err);
             }
             copy[i].value.bytes = beamc_arena_copy(p->arena, beamc_buf_slice(&bytes));
+            copy[i].together =
+                events[i].together && i > 0 && events[i - 1].kind == BEAMC_TEST_ELEMENT;
         } else if (events[i].kind == BEAMC_TEST_WATERMARK && events[i].timestamp < watermark) {
             beamc__graph_fail(p, label, BEAMC_INVALID_ARGUMENT,
                               "event %zu moves the watermark backwards", i);

@@ -176,6 +176,40 @@ static void lower_children(beamc_lowering *l, uint32_t node, Pipe__PTransform *t
     }
 }
 
+/* Elements that come together are one event. */
+static Pipe__TestStreamPayload__Event__AddElements *
+lower_test_elements(beamc_lowering *l, const beamc_test_event *first, size_t count) {
+    Pipe__TestStreamPayload__Event__AddElements *to =
+        beamc_pb_new(l->arena, &pipe__test_stream_payload__event__add_elements__descriptor);
+    to->elements = beamc_arena_alloc(l->arena, count * sizeof *to->elements);
+    for (size_t i = 0; i < count; i++) {
+        Pipe__TestStreamPayload__TimestampedElement *item =
+            beamc_pb_new(l->arena, &pipe__test_stream_payload__timestamped_element__descriptor);
+        item->encoded_element = beamc_pb_bytes(first[i].value.bytes);
+        item->timestamp = first[i].timestamp;
+        to->elements[to->n_elements++] = item;
+    }
+    return to;
+}
+
+static void lower_test_event(beamc_lowering *l, const beamc_test_event *from, size_t count,
+                             Pipe__TestStreamPayload__Event *to) {
+    if (from->kind == BEAMC_TEST_ELEMENT) {
+        to->event_case = PIPE__TEST_STREAM_PAYLOAD__EVENT__EVENT_ELEMENT_EVENT;
+        to->element_event = lower_test_elements(l, from, count);
+    } else if (from->kind == BEAMC_TEST_WATERMARK) {
+        to->event_case = PIPE__TEST_STREAM_PAYLOAD__EVENT__EVENT_WATERMARK_EVENT;
+        to->watermark_event = beamc_pb_new(
+            l->arena, &pipe__test_stream_payload__event__advance_watermark__descriptor);
+        to->watermark_event->new_watermark = from->timestamp;
+    } else {
+        to->event_case = PIPE__TEST_STREAM_PAYLOAD__EVENT__EVENT_PROCESSING_TIME_EVENT;
+        to->processing_time_event = beamc_pb_new(
+            l->arena, &pipe__test_stream_payload__event__advance_processing_time__descriptor);
+        to->processing_time_event->advance_duration = from->advance_ms;
+    }
+}
+
 static beamc_status lower_test_stream(beamc_lowering *l, const beamc_node *n,
                                       ProtobufCBinaryData *out, beamc_error *err) {
     Pipe__TestStreamPayload *m = beamc_pb_new(l->arena, &pipe__test_stream_payload__descriptor);
@@ -184,32 +218,12 @@ static beamc_status lower_test_stream(beamc_lowering *l, const beamc_node *n,
         beamc__coder_table_id(&l->coders, l->p->colls[n->first_output].coder, &coder_id, err));
     m->coder_id = beamc_pb_text(coder_id);
     m->events = beamc_arena_alloc(l->arena, n->event_count * sizeof *m->events);
-    for (size_t i = 0; i < n->event_count; i++) {
-        const beamc_test_event *from = &n->events[i];
+    for (size_t i = 0, count; i < n->event_count; i += count) {
+        for (count = 1; i + count < n->event_count && n->events[i + count].together; count++) {
+        }
         Pipe__TestStreamPayload__Event *e =
             beamc_pb_new(l->arena, &pipe__test_stream_payload__event__descriptor);
-        if (from->kind == BEAMC_TEST_ELEMENT) {
-            Pipe__TestStreamPayload__TimestampedElement *item =
-                beamc_pb_new(l->arena, &pipe__test_stream_payload__timestamped_element__descriptor);
-            item->encoded_element = beamc_pb_bytes(from->value.bytes);
-            item->timestamp = from->timestamp;
-            e->event_case = PIPE__TEST_STREAM_PAYLOAD__EVENT__EVENT_ELEMENT_EVENT;
-            e->element_event =
-                beamc_pb_new(l->arena, &pipe__test_stream_payload__event__add_elements__descriptor);
-            e->element_event->elements = beamc_arena_alloc(l->arena, sizeof item);
-            e->element_event->elements[0] = item;
-            e->element_event->n_elements = 1;
-        } else if (from->kind == BEAMC_TEST_WATERMARK) {
-            e->event_case = PIPE__TEST_STREAM_PAYLOAD__EVENT__EVENT_WATERMARK_EVENT;
-            e->watermark_event = beamc_pb_new(
-                l->arena, &pipe__test_stream_payload__event__advance_watermark__descriptor);
-            e->watermark_event->new_watermark = from->timestamp;
-        } else {
-            e->event_case = PIPE__TEST_STREAM_PAYLOAD__EVENT__EVENT_PROCESSING_TIME_EVENT;
-            e->processing_time_event = beamc_pb_new(
-                l->arena, &pipe__test_stream_payload__event__advance_processing_time__descriptor);
-            e->processing_time_event->advance_duration = from->advance_ms;
-        }
+        lower_test_event(l, &n->events[i], count, e);
         m->events[m->n_events++] = e;
     }
     *out = beamc_pb_pack(l->arena, m);

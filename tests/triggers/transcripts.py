@@ -150,6 +150,9 @@ def lines(spec):
         "combiner " + COMBINERS[combiner],
         f"lateness {ms(spec.get('allowed_lateness', 0))}",
     ]
+    for key, name in (("closing_behavior", "closing"), ("on_time_behavior", "on_time")):  # ours: always or nonempty
+        if key in spec:
+            out.append(f"{name} {spec[key]}")
     if "error" in spec:
         out.append("error " + spec["error"])
     for event in spec["transcript"]:

@@ -156,6 +156,7 @@ typedef struct beamc_test_event {
     beamc_value value;
     beamc_time timestamp;
     int64_t advance_ms;
+    bool together; /**< ELEMENT: in one bundle with the element in front of it, not a step of its own */
 } beamc_test_event;
 /* The steps, as expressions: `beamc_test_event steps[] = {beamc_test_at(0, beamc_value_i64(7)),
  * beamc_test_watermark(60000), beamc_test_advance(1000)};` C only. */

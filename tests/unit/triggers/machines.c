@@ -143,7 +143,8 @@ Test(triggers_machines, merged_states) {
         beamc__trigger_element(&p, &a.s, &later);
         beamc__trigger_element(&p, &b.s, &early);
     }
-    beamc__trigger_merge(&p, &a.s, &b.s, &later);
+    const beamc_trigger_state *others[] = {&b.s};
+    beamc__trigger_merge(&p, &a.s, others, 1, &later);
     cr_assert_not(beamc__trigger_should_fire(&p, &a.s, &(beamc_trigger_context){false, 16}));
     cr_assert(beamc__trigger_should_fire(&p, &a.s, &(beamc_trigger_context){false, 17}));
     cr_assert_eq(beamc__trigger_next_clock(&p, &a.s, 9), 17);
