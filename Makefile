@@ -97,13 +97,18 @@ PB_O := $(PB_C:%.c=%.o)
 # fn__elements__unpack is beamc__fn__elements__unpack for the linker, and so on.
 prefix_names = $(Q)awk -f scripts/prefix-pb-names $(basename $@).h > $(basename $@).tmp && mv $(basename $@).tmp $(basename $@).h
 
-$(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: proto/%.proto scripts/prefix-pb-names
+# The first thing that a build does.
+$(B)/tools.ok: scripts/check-build-tools
+	@CC='$(CC)' CXX='$(CXX)' PROTO_SYS='$(PROTO_SYS)' scripts/check-build-tools
+	@mkdir -p $(@D) && touch $@
+
+$(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: proto/%.proto scripts/prefix-pb-names | $(B)/tools.ok
 	$(say) PROTO $<
 	@mkdir -p $(B)/gen
 	$(Q)protoc-c -Iproto -I$(PROTO_SYS) --c_out=$(B)/gen $<
 	$(prefix_names)
 
-$(B)/gen/google/protobuf/%.pb-c.c $(B)/gen/google/protobuf/%.pb-c.h: $(PROTO_SYS)/google/protobuf/%.proto scripts/prefix-pb-names
+$(B)/gen/google/protobuf/%.pb-c.c $(B)/gen/google/protobuf/%.pb-c.h: $(PROTO_SYS)/google/protobuf/%.proto scripts/prefix-pb-names | $(B)/tools.ok
 	$(say) PROTO $<
 	@mkdir -p $(B)/gen
 	$(Q)protoc-c -I$(PROTO_SYS) --c_out=$(B)/gen $<

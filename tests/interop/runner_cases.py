@@ -152,8 +152,8 @@ def event_files(folder, count=4000, seed=3):
 class Pool:
     """A worker pool for EXTERNAL environments: PROGRAM --worker_pool on a free port, which it prints."""
 
-    def __init__(self, t, program):
-        self.proc = subprocess.Popen([program, '--worker_pool', '--worker_pool_port=0'], stdin=subprocess.DEVNULL,
+    def __init__(self, t, program, *flags):
+        self.proc = subprocess.Popen([program, '--worker_pool', '--worker_pool_port=0', *flags], stdin=subprocess.DEVNULL,
                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                      start_new_session=True)
         t.cleanup(lambda: lib.stop_group(self.proc))

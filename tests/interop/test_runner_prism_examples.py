@@ -6,6 +6,8 @@ import sys
 
 import lib
 
+import runner_cases
+
 sys.path.insert(0, os.path.join(lib.ROOT, 'tests', 'lib'))
 import example_cases as cases  # noqa: E402
 
@@ -26,6 +28,18 @@ def case(check):
 
 
 globals().update(('test_' + check.__name__, case(check)) for check in cases.EVERYWHERE)
+
+
+def test_examples_as_plugins_of_a_stock_worker(t):
+    """The same sources, built as shared objects, in one worker that knows nothing of them."""
+    folder = os.path.dirname(lib.program('live'))
+    plugins = ','.join(sorted(os.path.join(folder, f) for f in os.listdir(folder) if f.endswith('.so')))
+    pool = runner_cases.Pool(t, lib.program('beamc-worker'), '--program=' + plugins)
+    flags = ['--environment_type=EXTERNAL', '--environment_config=' + pool.endpoint]
+    cases.live(lambda name, *args: on_prism(t, name, *args, *flags).stdout, t.tmp)
+    # What a worker prints is in its own output.
+    on_prism(t, 'dedup', *flags)
+    assert any('sensor-1: b at 1970-01-01T00:15:00Z' in line for line in pool.lines), pool.lines
 
 
 # What docs/streaming.md says that Prism cannot do: if it can one day, the page is to be changed.
