@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "graph/job.h"
 #include "program/library.h"
 #include "runner/run_local.h"
 #include "runner/test_assert.h"
@@ -17,6 +18,7 @@ beamc_test_pipeline *beamc_test_pipeline_new(const beamc_program *program) {
     beamc_test_pipeline *test = beamc__calloc(1, sizeof *test);
     test->program = program;
     test->pipeline = beamc_pipeline_new();
+    beamc__pipeline_set_local(test->pipeline, true);
     return test;
 }
 

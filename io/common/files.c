@@ -250,6 +250,37 @@ void beamc__lasting_token(const char *job, char out[BEAMC_JOB_TOKEN_MAX]) {
     snprintf(out, BEAMC_JOB_TOKEN_MAX, "job-%016llx", (unsigned long long)h);
 }
 
+static beamc_status write_marker(const char *path, const char *text, beamc_error *err) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0) {
+        return beamc__output_error(err, errno, "make", path);
+    }
+    beamc_status status = beamc__write_all(fd, text, strlen(text), path, err);
+    if (status == BEAMC_OK && fsync(fd) != 0 && errno != EINVAL) {
+        status = beamc__output_error(err, errno, "write", path);
+    }
+    close(fd);
+    BEAMC_TRY(status);
+    beamc_buf folder = {0};
+    beamc__parent_folder(path, &folder);
+    status = beamc__sync_path((char *)folder.ptr, err);
+    beamc_buf_free(&folder);
+    return status;
+}
+
+beamc_status beamc__marker_make(const char *path, beamc_error *err) {
+    return write_marker(path, "", err);
+}
+
+beamc_status beamc__marker_set(const char *path, beamc_error *err) {
+    return write_marker(path, "made\n", err);
+}
+
+bool beamc__marker_is_set(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && st.st_size > 0;
+}
+
 void beamc__remove_dead_jobs(const char *folder, const char *prefix) {
     DIR *dir = opendir(folder);
     if (dir == NULL) {

@@ -41,11 +41,19 @@ enum { BEAMC_JOB_TOKEN_MAX = 64 };
 void beamc__job_token(char out[BEAMC_JOB_TOKEN_MAX]);
 /* The same for a job that can be continued: always the same for a text. */
 void beamc__lasting_token(const char *job, char out[BEAMC_JOB_TOKEN_MAX]);
+/* A marker is a small file of a job that can be continued. Made (empty) when the job begins; set, and so on
+ * the disk, when the job has made its output. */
+beamc_status beamc__marker_make(const char *path, beamc_error *err) BEAMC_MUST_USE;
+beamc_status beamc__marker_set(const char *path, beamc_error *err) BEAMC_MUST_USE;
+bool beamc__marker_is_set(const char *path);
 /* Removes entries "<prefix><token>" of @p folder whose job's process is gone. */
 void beamc__remove_dead_jobs(const char *folder, const char *prefix);
 /* Removes @p path when this process ends: a job that succeeded has moved everything out of it, and what
  * is left there by one that failed or was cancelled is of no use. */
 void beamc__remove_at_exit(const char *path);
+
+/* So long a sink waits to be told that a bundle is done for good (beamc_finalize). */
+#define BEAMC_IO_FORGET_MS (INT64_C(24) * 3600 * 1000)
 
 /* Whether the job is run by the local runner, as far as its options tell. */
 static inline bool beamc__runs_locally(const beamc_ctx *ctx) {

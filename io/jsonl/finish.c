@@ -130,7 +130,7 @@ static beamc_status finish(beamc_ctx *ctx, const beamc_elem *group) {
         }
         BEAMC_TRY(beamc_emit(ctx, 0, beamc_value_bytes(beamc_str(to[i]))));
     }
-    if (c->keep_parts) {
+    if (c->lasting) {
         beamc__empty_folder(folder);
     } else {
         beamc__remove_leftover(folder);
@@ -138,12 +138,20 @@ static beamc_status finish(beamc_ctx *ctx, const beamc_elem *group) {
     return beamc__sync_path(beamc_arena_cstr(beamc_scratch_arena(ctx), c->dir), err);
 }
 
+#define FINISH_JSONL                                                                               \
+    .doc = "Puts the parts of each table together and in place.",                                  \
+    .config = &beamc__jsonl_config_row, .input = &beamc__parts_coder,                              \
+    .outputs[0] = {"files", &beamc_string}, .process = finish
+
 const beamc_dofn beamc__finish_jsonl = {
     BEAMC_DOFN_ABI,
     .urn = "beamc:dofn:finish_jsonl:v1",
-    .doc = "Puts the parts of each table together and in place.",
-    .config = &beamc__jsonl_config_row,
-    .input = &beamc__parts_coder,
-    .outputs[0] = {"files", &beamc_string},
-    .process = finish,
+    FINISH_JSONL,
+};
+
+const beamc_dofn beamc__finish_jsonl_stable = {
+    BEAMC_DOFN_ABI,
+    .urn = "beamc:dofn:finish_jsonl_stable:v1",
+    .requires_stable_input = true,
+    FINISH_JSONL,
 };

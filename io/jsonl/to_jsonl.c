@@ -1,6 +1,11 @@
 /* to_jsonl.c: rows to JSON lines, each bundle into a file of its own: DIR/.beamc-<job>/<table>-<bundle>.part.
  * The file is made when the first full buffer is written, or when the bundle ends; a bundle without rows
- * makes none, and one that fails removes what it has. */
+ * makes none, and one that fails removes what it has.
+ *
+ * Stable input is not needed, also where the job may be continued. A part counts only if it is in the list
+ * that finish gets, no two have the same name, and a part is synced before its bundle ends: so what the list
+ * of a checkpoint names is there, whole, and belongs to that checkpoint's rows. After a crash other bundles
+ * write other parts, and those that no list names go with the folder. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -31,7 +36,7 @@ static const beamc_field config_fields[] = {
     BEAMC_CONFIG(beamc_jsonl_config, job, STRING, "", "Names the folder of this job's parts."),
     BEAMC_CONFIG(beamc_jsonl_config, tables, STRING, "", "Name of the table, or of all tables."),
     BEAMC_CONFIG(beamc_jsonl_config, overwrite, BOOL, "false", "Replace what is there."),
-    BEAMC_CONFIG(beamc_jsonl_config, keep_parts, BOOL, "false", "The job may be continued."),
+    BEAMC_CONFIG(beamc_jsonl_config, lasting, BOOL, "false", "The job may be continued."),
 };
 const beamc_row beamc__jsonl_config_row = BEAMC_ROW(beamc_jsonl_config, config_fields);
 
@@ -120,18 +125,33 @@ static beamc_status process(beamc_ctx *ctx, const beamc_elem *elem) {
     return in->text.len >= WRITE_BYTES ? write_text(ctx, in) : BEAMC_OK;
 }
 
+static beamc_status sync_folder(beamc_ctx *ctx, const instance *in) {
+    beamc_slice folder = beamc_slice_of(in->path.ptr, in->name_at);
+    return beamc__sync_path(beamc_arena_cstr(beamc_scratch_arena(ctx), folder),
+                            beamc_ctx_error(ctx));
+}
+
+static beamc_status close_part(beamc_ctx *ctx, instance *in, bool sync) {
+    int rc = sync ? fdatasync(in->fd) : 0;
+    if (rc == 0) {
+        in->is_open = false;
+        rc = close(in->fd); /* where the file system reports late that there is no room */
+    }
+    if (rc != 0) {
+        return beamc__output_error(beamc_ctx_error(ctx), errno, "write",
+                                   (const char *)in->path.ptr);
+    }
+    return sync ? sync_folder(ctx, in) : BEAMC_OK;
+}
+
 static beamc_status finish_bundle(beamc_ctx *ctx) {
     instance *in = beamc_instance(ctx);
+    const beamc_jsonl_config *c = beamc_config(ctx);
     if (in->rows == 0) {
         return BEAMC_OK;
     }
     BEAMC_TRY(write_text(ctx, in));
-    in->is_open = false;
-    if (close(in->fd) != 0) { /* where the file system reports late that there is no room */
-        return beamc__output_error(beamc_ctx_error(ctx), errno, "write",
-                                   (const char *)in->path.ptr);
-    }
-    const beamc_jsonl_config *c = beamc_config(ctx);
+    BEAMC_TRY(close_part(ctx, in, c->lasting));
     beamc_part *part = beamc_new(ctx, beamc_part);
     part->table = c->tables;
     part->name = beamc_str((const char *)in->path.ptr + in->name_at);

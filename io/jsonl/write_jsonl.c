@@ -64,7 +64,9 @@ static bool begin_job(beamc_pipeline *pipeline, const beamc_sink_table *tables, 
     beamc_buf_put_u8(&parts, 0);
     bool began_before = lasting && access((char *)parts.ptr, F_OK) == 0;
     bool ok = began_before || o->overwrite || check_tables_absent(pipeline, tables, count, o->path);
-    if (ok && lasting && beamc__make_folder((char *)parts.ptr, &err) != BEAMC_OK) {
+    if (ok && lasting &&
+        (beamc__make_folder((char *)parts.ptr, &err) != BEAMC_OK ||
+         beamc__sync_path(o->path, &err) != BEAMC_OK)) {
         ok = refuse(pipeline, &err);
     }
     if (ok && !lasting) {
@@ -74,24 +76,47 @@ static bool begin_job(beamc_pipeline *pipeline, const beamc_sink_table *tables, 
     return ok;
 }
 
-static void build(beamc_pipeline *pipeline, const char *label, const beamc_sink_table *tables,
-                  size_t count, beamc_jsonl_config *config) {
-    bool unbounded = beamc__tables_unbounded(tables, count);
+/* Parts, and one DoFn that makes tables of them. */
+static void build_parts(beamc_pipeline *pipeline, const beamc_sink_table *tables, size_t count,
+                        bool unbounded, beamc_jsonl_config *config, beamc_slice names) {
     beamc_arena *arena = beamc_arena_new(0);
     beamc_pcoll *parts = beamc_arena_zalloc(arena, (count + 1) * sizeof *parts);
-    beamc_composite_begin(pipeline, label);
     for (size_t i = 0; i < count; i++) {
         config->tables = beamc_str(tables[i].name);
         parts[i] = beamc__write_table(&tables[i], unbounded, &beamc_to_jsonl, config);
     }
+    config->tables = names;
+    const beamc_dofn *finish = config->lasting ? &beamc__finish_jsonl_stable : &beamc__finish_jsonl;
+    beamc__finish_tables(pipeline, parts, count, unbounded,
+                         unbounded ? &beamc__append_jsonl : finish, config);
+    beamc_arena_free(arena);
+}
+
+/* Rows to the tables, where all bundles are in one process. */
+static void build_in_place(beamc_pipeline *pipeline, const beamc_sink_table *tables, size_t count,
+                           beamc_jsonl_config *config, beamc_slice names) {
+    for (size_t i = 0; i < count; i++) {
+        config->tables = beamc_str(tables[i].name);
+        (void)beamc__write_table(&tables[i], false, &beamc__append_rows, config);
+    }
+    config->tables = names;
+    beamc_pcoll impulse = beamc_impulse(pipeline, "Impulse");
+    beamc_pardo(impulse, "Create", &beamc__create_jsonl, .config = config);
+}
+
+static void build(beamc_pipeline *pipeline, const char *label, const beamc_sink_table *tables,
+                  size_t count, beamc_jsonl_config *config) {
+    bool unbounded = beamc__tables_unbounded(tables, count);
     beamc_buf names = {0};
     beamc__join_tables(tables, count, &names);
-    config->tables = beamc_buf_slice(&names);
-    beamc__finish_tables(pipeline, parts, count, unbounded,
-                         unbounded ? &beamc__append_jsonl : &beamc__finish_jsonl, config);
+    beamc_composite_begin(pipeline, label);
+    if (unbounded && (config->lasting || beamc_pipeline_runs_locally(pipeline))) {
+        build_in_place(pipeline, tables, count, config, beamc_buf_slice(&names));
+    } else {
+        build_parts(pipeline, tables, count, unbounded, config, beamc_buf_slice(&names));
+    }
     beamc_composite_end(pipeline);
     beamc_buf_free(&names);
-    beamc_arena_free(arena);
 }
 
 void beamc_write_jsonl_with(beamc_pipeline *pipeline, const char *label,
@@ -107,6 +132,7 @@ void beamc_write_jsonl_with(beamc_pipeline *pipeline, const char *label,
                             count == 0 ? "no tables" : "no output folder");
         return;
     }
+    options.job = options.job != NULL ? options.job : beamc_pipeline_job(pipeline);
     char token[BEAMC_JOB_TOKEN_MAX];
     if (!beamc__check_tables(pipeline, label, tables, count) ||
         !check_folder(pipeline, options.path) ||
@@ -118,6 +144,6 @@ void beamc_write_jsonl_with(beamc_pipeline *pipeline, const char *label,
     beamc_jsonl_config config = {.dir = beamc_str(dir),
                                  .job = beamc_str(token),
                                  .overwrite = options.overwrite,
-                                 .keep_parts = options.job != NULL};
+                                 .lasting = options.job != NULL};
     build(pipeline, label, tables, count, &config);
 }

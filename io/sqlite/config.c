@@ -8,7 +8,7 @@ static const beamc_field config_fields[] = {
     BEAMC_CONFIG(beamc_sqlite_config, create, STRING, "", "SQL that makes the tables."),
     BEAMC_CONFIG(beamc_sqlite_config, overwrite, BOOL, "false", "Replace the file."),
     BEAMC_CONFIG(beamc_sqlite_config, in_place, BOOL, "false", "Rows go into the finished file."),
-    BEAMC_CONFIG(beamc_sqlite_config, durable, BOOL, "false", "A bundle's end waits for the disk."),
+    BEAMC_CONFIG(beamc_sqlite_config, durable, BOOL, "false", "The job may be continued."),
 };
 const beamc_row beamc__sqlite_config_row = BEAMC_ROW(beamc_sqlite_config, config_fields);
 
@@ -20,13 +20,24 @@ const char *beamc__sqlite_work_path(const beamc_sqlite_config *config, beamc_are
                               BEAMC_SLICE_ARG(config->path), BEAMC_SLICE_ARG(config->job));
 }
 
+const char *beamc__sqlite_marker_path(const beamc_sqlite_config *config, beamc_arena *arena) {
+    const char *path = beamc_arena_cstr(arena, config->path);
+    const char *slash = strrchr(path, '/');
+    int folder = slash != NULL ? (int)(slash + 1 - path) : 0;
+    return beamc_arena_printf(arena, "%.*s.beamc-%.*s.%s", folder, path,
+                              BEAMC_SLICE_ARG(config->job), path + folder);
+}
+
 beamc_status beamc__sqlite_open(beamc_database *db, const beamc_sqlite_config *config,
-                                beamc_error *err) {
+                                const char *marker, beamc_error *err) {
     if (config->in_place) {
-        return beamc__database_open_in_place(db, config->job, config->overwrite, config->durable,
-                                             err);
+        const beamc_database_place place = {.job = config->job,
+                                            .overwrite = config->overwrite,
+                                            .durable = config->durable,
+                                            .marker = marker};
+        return beamc__database_open_in_place(db, &place, err);
     }
-    return beamc__database_open(db, err);
+    return beamc__database_open(db, config->durable, err);
 }
 
 static beamc_status create(beamc_ctx *ctx, const beamc_elem *in) {
@@ -36,7 +47,7 @@ static beamc_status create(beamc_ctx *ctx, const beamc_elem *in) {
     beamc_error *err = beamc_ctx_error(ctx);
     beamc_database *db = beamc__database_get(beamc__sqlite_work_path(c, arena));
     beamc__database_lock(db);
-    beamc_status status = beamc__sqlite_open(db, c, err);
+    beamc_status status = beamc__sqlite_open(db, c, beamc__sqlite_marker_path(c, arena), err);
     if (status == BEAMC_OK) {
         status = beamc__database_run(db, beamc_arena_cstr(arena, c->create), err);
     }

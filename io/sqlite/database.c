@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "io/common/files.h"
+
 enum { STATEMENTS_MAX = 64 };
 
 typedef struct statement {
@@ -19,8 +21,10 @@ struct beamc_database {
     int users;
     pthread_mutex_t lock;
     sqlite3 *handle; /* NULL: closed */
+    bool durable;
     statement statements[STATEMENTS_MAX];
     size_t statement_count;
+    beamc_buf notes; /* guarded by the list's lock */
     char path[];
 };
 
@@ -35,12 +39,18 @@ static void *check_memory(void *p) {
     return p;
 }
 
-beamc_database *beamc__database_get(const char *path) {
-    pthread_mutex_lock(&list_lock);
+/* With the list's lock held. */
+static beamc_database *find(const char *path) {
     beamc_database *db = list;
     while (db != NULL && strcmp(db->path, path) != 0) {
         db = db->next;
     }
+    return db;
+}
+
+beamc_database *beamc__database_get(const char *path) {
+    pthread_mutex_lock(&list_lock);
+    beamc_database *db = find(path);
     if (db == NULL) {
         size_t size = strlen(path) + 1;
         db = check_memory(calloc(1, sizeof *db + size));
@@ -68,7 +78,32 @@ void beamc__database_put(beamc_database *db) {
     pthread_mutex_unlock(&list_lock);
     beamc__database_close(db);
     pthread_mutex_destroy(&db->lock);
+    beamc_buf_free(&db->notes);
     free(db);
+}
+
+void beamc__database_leave_note(const char *path, beamc_slice text) {
+    pthread_mutex_lock(&list_lock);
+    beamc_database *db = find(path);
+    if (db != NULL) {
+        beamc_buf_put_slice(&db->notes, text);
+    }
+    pthread_mutex_unlock(&list_lock);
+}
+
+void beamc__database_notes(beamc_database *db, beamc_buf *out) {
+    pthread_mutex_lock(&list_lock);
+    beamc_buf_put_slice(out, beamc_buf_slice(&db->notes));
+    pthread_mutex_unlock(&list_lock);
+}
+
+void beamc__database_notes_done(beamc_database *db, size_t bytes) {
+    pthread_mutex_lock(&list_lock);
+    db->notes.len -= bytes;
+    if (bytes > 0) {
+        memmove(db->notes.ptr, db->notes.ptr + bytes, db->notes.len);
+    }
+    pthread_mutex_unlock(&list_lock);
 }
 
 void beamc__database_lock(beamc_database *db) {
@@ -141,16 +176,22 @@ static beamc_status open_with(beamc_database *db, const char *sql, beamc_error *
     return status;
 }
 
-beamc_status beamc__database_open(beamc_database *db, beamc_error *err) {
+beamc_status beamc__database_open(beamc_database *db, bool durable, beamc_error *err) {
     if (db->handle != NULL) {
         return BEAMC_OK;
     }
     /* The file is nobody's until it is finished: no other reader, no sync, and what a transaction needs
-     * for going back is kept in memory. */
+     * for going back is kept in memory. Unless it must outlive a crash: then there is a log. */
     return open_with(db,
-                     "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=MEMORY;"
-                     "PRAGMA synchronous=OFF; PRAGMA temp_store=MEMORY;" CREATE_BUNDLES,
+                     durable ? "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;"
+                               "PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;" CREATE_BUNDLES
+                             : "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=MEMORY;"
+                               "PRAGMA synchronous=OFF; PRAGMA temp_store=MEMORY;" CREATE_BUNDLES,
                      err);
+}
+
+beamc_status beamc__database_settle(beamc_database *db, beamc_error *err) {
+    return beamc__database_run(db, "PRAGMA journal_mode=DELETE", err);
 }
 
 /* A job's file names the job: a bundle without a sink. */
@@ -186,15 +227,15 @@ static beamc_status look(beamc_database *db, beamc_slice job, bool *is_ours, boo
     return BEAMC_OK;
 }
 
-static beamc_status take_place(beamc_database *db, beamc_slice job, bool overwrite,
+static beamc_status take_place(beamc_database *db, const beamc_database_place *place,
                                const char *settings, beamc_error *err) {
     bool is_ours;
     bool is_empty;
-    BEAMC_TRY(look(db, job, &is_ours, &is_empty, err));
+    BEAMC_TRY(look(db, place->job, &is_ours, &is_empty, err));
     if (is_ours) {
         return BEAMC_OK;
     }
-    if (!is_empty && !overwrite) {
+    if (!is_empty && !place->overwrite) {
         return BEAMC_FAIL(err, ALREADY_EXISTS,
                           "cannot make %s: it exists; add --overwrite to replace it", db->path);
     }
@@ -203,22 +244,57 @@ static beamc_status take_place(beamc_database *db, beamc_slice job, bool overwri
         beamc__database_remove(db->path, false);
         BEAMC_TRY(open_with(db, settings, err));
     }
-    return mark_job(db, job, err);
+    return mark_job(db, place->job, err);
 }
 
-beamc_status beamc__database_open_in_place(beamc_database *db, beamc_slice job, bool overwrite,
-                                           bool durable, beamc_error *err) {
+static beamc_status not_ours(const beamc_database *db, beamc_error *err) {
+    return BEAMC_FAIL(err, DATA_LOSS,
+                      "output %s was removed or replaced while its job is in progress: put it "
+                      "back, or start the job anew%s",
+                      db->path, db->durable ? " with --state_dir_reset --overwrite" : "");
+}
+
+/* The job has made the file before: it must be there, and be the job's. */
+static beamc_status find_place(beamc_database *db, const beamc_database_place *place,
+                               const char *settings, beamc_error *err) {
+    bool is_ours;
+    bool is_empty;
+    if (access(db->path, F_OK) != 0) {
+        return not_ours(db, err);
+    }
+    BEAMC_TRY(open_with(db, settings, err));
+    BEAMC_TRY(look(db, place->job, &is_ours, &is_empty, err));
+    return is_ours ? BEAMC_OK : not_ours(db, err);
+}
+
+static beamc_status make_place(beamc_database *db, const beamc_database_place *place,
+                               const char *settings, beamc_error *err) {
+    BEAMC_TRY(open_with(db, settings, err));
+    BEAMC_TRY(take_place(db, place, settings, err));
+    return place->durable ? beamc__marker_set(place->marker, err) : BEAMC_OK;
+}
+
+beamc_status beamc__database_open_in_place(beamc_database *db, const beamc_database_place *place,
+                                           beamc_error *err) {
     if (db->handle != NULL) {
         return BEAMC_OK;
     }
-    const char *settings = durable ? "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-                                   : "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;";
-    BEAMC_TRY(open_with(db, settings, err));
-    beamc_status status = take_place(db, job, overwrite, settings, err);
+    const char *settings = place->durable ? "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                                          : "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;";
+    db->durable = place->durable;
+    bool is_made = place->durable && beamc__marker_is_set(place->marker);
+    beamc_status status =
+        is_made ? find_place(db, place, settings, err) : make_place(db, place, settings, err);
     if (status != BEAMC_OK) {
         beamc__database_close(db);
     }
     return status;
+}
+
+beamc_status beamc__database_check_place(beamc_database *db, beamc_error *err) {
+    int moved = 0;
+    int rc = sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    return rc == SQLITE_OK && moved != 0 ? not_ours(db, err) : BEAMC_OK;
 }
 
 void beamc__database_remove(const char *path, bool side_files_only) {

@@ -3,7 +3,8 @@
  *
  * Bounded tables are written to a file of their own without syncs, in one transaction for each bundle; the
  * finished file is then synced and moved into place. Unbounded ones are written in place, in WAL mode,
- * so that others can read meanwhile and a crash at any time leaves whole bundles. */
+ * so that others can read meanwhile and a crash at any time leaves whole bundles. A job that may be
+ * continued writes both kinds in WAL mode, and each bundle's end waits for the disk. */
 #ifndef BEAMC_IO_SQLITE_DATABASE_H
 #define BEAMC_IO_SQLITE_DATABASE_H
 
@@ -21,10 +22,21 @@ void beamc__database_lock(beamc_database *db);
 void beamc__database_unlock(beamc_database *db);
 
 /* Opens the file (and makes it) unless it is open. */
-beamc_status beamc__database_open(beamc_database *db, beamc_error *err) BEAMC_MUST_USE;
-/* The same in place, for the job named @p job: a file of another job is replaced, or refused. */
-beamc_status beamc__database_open_in_place(beamc_database *db, beamc_slice job, bool overwrite,
-                                           bool durable, beamc_error *err) BEAMC_MUST_USE;
+beamc_status beamc__database_open(beamc_database *db, bool durable,
+                                  beamc_error *err) BEAMC_MUST_USE;
+/* How a file is opened in place. */
+typedef struct beamc_database_place {
+    beamc_slice job;    /* a file of another job is replaced, or refused */
+    bool overwrite;     /* replaced */
+    bool durable;       /* the job may be continued */
+    const char *marker; /* durable: a file that tells that the job has made its own */
+} beamc_database_place;
+beamc_status beamc__database_open_in_place(beamc_database *db, const beamc_database_place *place,
+                                           beamc_error *err) BEAMC_MUST_USE;
+/* Fails if the open file is not the one of that name any more. */
+beamc_status beamc__database_check_place(beamc_database *db, beamc_error *err) BEAMC_MUST_USE;
+/* A durable file as it is read by others: without a log beside it, all in the file. */
+beamc_status beamc__database_settle(beamc_database *db, beamc_error *err) BEAMC_MUST_USE;
 /* Removes a database file and the files that SQLite keeps beside it. */
 void beamc__database_remove(const char *path, bool side_files_only);
 /* The same for a finished file that must be there. */
@@ -45,10 +57,17 @@ beamc_status beamc__database_step(beamc_database *db, sqlite3_stmt *statement,
 /* A number out of a one-row query; the parameters are texts. */
 beamc_status beamc__database_number(beamc_database *db, const char *sql, beamc_slice p1,
                                     beamc_slice p2, int64_t *out, beamc_error *err) BEAMC_MUST_USE;
+/* Notes for whoever holds the lock next: leaves @p text for the database of @p path; where nobody has got
+ * that any more, it is dropped. Any thread, without lock. */
+void beamc__database_leave_note(const char *path, beamc_slice text);
+/* All of them, one behind the other, behind what is in @p out; and takes the first @p bytes off. */
+void beamc__database_notes(beamc_database *db, beamc_buf *out);
+void beamc__database_notes_done(beamc_database *db, size_t bytes);
 /* What went wrong just now, in words, with the file's name. */
 beamc_status beamc__database_error(beamc_database *db, int rc, beamc_error *err);
 
-/* Which rows a bundle wrote: a transaction's rows follow one another. */
+/* Which rows a bundle wrote: a transaction's rows follow one another. Of a file that is written in place,
+ * only bundles that may come again, and the name of its job. */
 #define BEAMC_BUNDLES_TABLE "_beamc_bundles"
 
 /* schema.c. `CREATE TABLE IF NOT EXISTS "name" (...)`; fails for a field that SQLite has no type for. */

@@ -79,12 +79,13 @@ static beamc_status drop_unlisted(const job *j, beamc_database *db) {
 
 static beamc_status complete(const job *j, beamc_database *db) {
     beamc_error *err = beamc_ctx_error(j->ctx);
-    BEAMC_TRY(beamc__database_open(db, err));
+    BEAMC_TRY(beamc__database_open(db, j->config->durable, err));
     const char *create = beamc_arena_cstr(beamc_scratch_arena(j->ctx), j->config->create);
     BEAMC_TRY(beamc__database_run(db, create, err));
     BEAMC_TRY(drop_unlisted(j, db));
     BEAMC_TRY(check_counts(j, db));
-    return beamc__database_run(db, "DROP TABLE " BEAMC_BUNDLES_TABLE, err);
+    BEAMC_TRY(beamc__database_run(db, "DROP TABLE " BEAMC_BUNDLES_TABLE, err));
+    return j->config->durable ? beamc__database_settle(db, err) : BEAMC_OK;
 }
 
 static beamc_status move_into_place(const job *j) {
@@ -144,12 +145,19 @@ static beamc_status finish(beamc_ctx *ctx, const beamc_elem *group) {
     return beamc_emit(ctx, 0, beamc_value_bytes(beamc_str(j.path)));
 }
 
+#define FINISH_SQLITE                                                                              \
+    .doc = "Completes the SQLite file and puts it in place.", .config = &beamc__sqlite_config_row, \
+    .input = &beamc__parts_coder, .outputs[0] = {"files", &beamc_string}, .process = finish
+
 const beamc_dofn beamc__finish_sqlite = {
     BEAMC_DOFN_ABI,
     .urn = "beamc:dofn:finish_sqlite:v1",
-    .doc = "Completes the SQLite file and puts it in place.",
-    .config = &beamc__sqlite_config_row,
-    .input = &beamc__parts_coder,
-    .outputs[0] = {"files", &beamc_string},
-    .process = finish,
+    FINISH_SQLITE,
+};
+
+const beamc_dofn beamc__finish_sqlite_stable = {
+    BEAMC_DOFN_ABI,
+    .urn = "beamc:dofn:finish_sqlite_stable:v1",
+    .requires_stable_input = true,
+    FINISH_SQLITE,
 };

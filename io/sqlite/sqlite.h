@@ -15,18 +15,26 @@ typedef struct beamc_sqlite_config {
     beamc_slice create; /* finish: the tables' SQL, so that those without rows are there too */
     bool overwrite;
     bool in_place; /* rows go into the finished file, in WAL mode; for unbounded tables */
-    bool durable;  /* in place: a bundle's end waits for the disk */
+    bool durable;  /* the job may be continued: a bundle's end waits for the disk */
 } beamc_sqlite_config;
 extern const beamc_row beamc__sqlite_config_row;
 
 /* The file that the job writes to, in @p arena: that of config->path, or the one beside it. */
 const char *beamc__sqlite_work_path(const beamc_sqlite_config *config, beamc_arena *arena);
-/* Opens it as the config says. */
+/* Opens it as the config says. @p marker: beamc__sqlite_marker_path. */
 beamc_status beamc__sqlite_open(beamc_database *db, const beamc_sqlite_config *config,
-                                beamc_error *err) BEAMC_MUST_USE;
+                                const char *marker, beamc_error *err) BEAMC_MUST_USE;
 
+/* A file beside the output that a job has begun, and made it: ".beamc-<job>.<name>", in @p arena. */
+const char *beamc__sqlite_marker_path(const beamc_sqlite_config *config, beamc_arena *arena);
+
+/* Rows into the finished file, for unbounded tables: with stable input, since a bundle that comes again,
+ * tried again or after a crash, is known by its id and must not be written twice. */
+extern const beamc_dofn beamc__to_sqlite_in_place;
 /* All that bundles committed to the finished file. */
 extern const beamc_dofn beamc__finish_sqlite;
+/* The same for a job that may be continued: the list of bundles is settled before. */
+extern const beamc_dofn beamc__finish_sqlite_stable;
 /* In place: an impulse to the tables, so that those without rows are there too. */
 extern const beamc_dofn beamc__create_sqlite;
 

@@ -1,15 +1,28 @@
 /* to_sqlite.c: rows into a table of a SQLite file. A bundle's rows are kept, encoded, until it ends, and go
- * in by one transaction, together with a record of which rows they are: the finishing DoFn removes those
- * of bundles that failed later, and a bundle that was committed before is skipped. */
+ * in by one transaction, together with a record of which rows they are.
+ *
+ * Bounded tables go into a file that is finished later. Bundles have names there that no other attempt has,
+ * and the finishing DoFn removes the rows of those that are not in its list: of attempts that failed
+ * behind this step, or that a crash undid. So stable input is not needed.
+ *
+ * Unbounded ones go into the file itself, where nothing can be undone. There a bundle that comes again must
+ * be the same, and is skipped if it is in the record. */
 #include "io/sqlite/sqlite.h"
 
+#include <sys/random.h>
+
 #include "io/common/files.h"
+#include "io/sqlite/bundles.h"
 
 enum { ROWS_A_STATEMENT = 20, PARAMETERS_MAX = 900 };
 
 typedef struct instance {
     const beamc_coder *coder;
     beamc_database *db;
+    const char *path; /* of db */
+    const char *marker;
+    uint64_t random; /* of this instance: names bundles */
+    uint64_t number;
     beamc_metric *rows_written;
     const char *create_sql;
     const char *insert_one_sql;
@@ -61,7 +74,12 @@ static beamc_status setup(beamc_ctx *ctx) {
     in->rows_written =
         beamc_counter(ctx, "beamc_io",
                       beamc_arena_printf(arena, "%.*s_rows_written", BEAMC_SLICE_ARG(c->tables)));
-    in->db = beamc__database_get(beamc__sqlite_work_path(c, arena));
+    in->path = beamc__sqlite_work_path(c, arena);
+    in->marker = beamc__sqlite_marker_path(c, arena);
+    in->db = beamc__database_get(in->path);
+    if (getrandom(&in->random, sizeof in->random, 0) != (ssize_t)sizeof in->random) {
+        return beamc_fail(ctx, INTERNAL, "the system has no random numbers");
+    }
     return BEAMC_OK;
 }
 
@@ -96,23 +114,19 @@ static beamc_status insert_some(beamc_ctx *ctx, instance *in, beamc_slice *rest,
     return BEAMC_OK;
 }
 
-static beamc_status record_bundle(beamc_ctx *ctx, instance *in) {
+/* The bundle's name in the record. */
+static beamc_slice name_bundle(beamc_ctx *ctx, instance *in) {
     const beamc_sqlite_config *c = beamc_config(ctx);
-    beamc_error *err = beamc_ctx_error(ctx);
-    int64_t last = sqlite3_last_insert_rowid(beamc__database_handle(in->db));
-    sqlite3_stmt *s;
-    BEAMC_TRY(beamc__database_statement(
-        in->db, "INSERT INTO " BEAMC_BUNDLES_TABLE " VALUES (?,?,?,?)", &s, err));
-    beamc_slice id = beamc_str(beamc_ctx_bundle_id(ctx));
-    sqlite3_bind_text64(s, 1, c->tables.ptr, c->tables.len, SQLITE_STATIC, SQLITE_UTF8);
-    sqlite3_bind_text64(s, 2, id.ptr, id.len, SQLITE_STATIC, SQLITE_UTF8);
-    sqlite3_bind_int64(s, 3, last - in->rows + 1);
-    sqlite3_bind_int64(s, 4, last);
-    return beamc__database_step(in->db, s, err);
+    if (c->in_place) {
+        return beamc_str(beamc_ctx_bundle_id(ctx));
+    }
+    return beamc_format(ctx, "%s-%016llx-%llu", beamc_ctx_bundle_id(ctx),
+                        (unsigned long long)in->random, (unsigned long long)in->number++);
 }
 
 /* All in one transaction, which the caller ends. */
-static beamc_status insert_all(beamc_ctx *ctx, instance *in) {
+static beamc_status insert_all(beamc_ctx *ctx, instance *in, beamc_slice name) {
+    const beamc_sqlite_config *c = beamc_config(ctx);
     beamc_error *err = beamc_ctx_error(ctx);
     BEAMC_TRY(beamc__database_run(in->db, in->create_sql, err));
     beamc_slice rest = beamc_buf_slice(&in->encoded);
@@ -123,53 +137,74 @@ static beamc_status insert_all(beamc_ctx *ctx, instance *in) {
     for (; left > 0; left--) {
         BEAMC_TRY(insert_some(ctx, in, &rest, in->insert_one_sql, 1));
     }
-    return record_bundle(ctx, in);
+    return beamc__bundle_record(in->db, c->tables, name, in->rows, err);
 }
 
-static beamc_status commit_bundle(beamc_ctx *ctx, instance *in) {
-    const beamc_sqlite_config *c = beamc_config(ctx);
+static beamc_status run_transaction(beamc_ctx *ctx, instance *in, beamc_slice name) {
     beamc_error *err = beamc_ctx_error(ctx);
-    BEAMC_TRY(beamc__sqlite_open(in->db, c, err));
-    int64_t known = 0;
-    BEAMC_TRY(beamc__database_number(
-        in->db, "SELECT count(*) FROM " BEAMC_BUNDLES_TABLE " WHERE sink = ? AND bundle_id = ?",
-        c->tables, beamc_str(beamc_ctx_bundle_id(ctx)), &known, err));
-    if (known != 0) {
-        return BEAMC_OK;
-    }
+    size_t forgotten = 0;
     BEAMC_TRY(beamc__database_run(in->db, "BEGIN IMMEDIATE", err));
-    beamc_status status = insert_all(ctx, in);
+    beamc_status status = insert_all(ctx, in, name);
+    if (status == BEAMC_OK) {
+        status = beamc__bundles_drop_forgotten(in->db, &forgotten, err);
+    }
     if (status == BEAMC_OK) {
         status = beamc__database_run(in->db, "COMMIT", err);
     }
-    if (status != BEAMC_OK) {
+    if (status == BEAMC_OK) {
+        beamc__database_notes_done(in->db, forgotten);
+    } else {
         (void)sqlite3_exec(beamc__database_handle(in->db), "ROLLBACK", NULL, NULL, NULL);
     }
     return status;
 }
 
-static beamc_status finish_bundle(beamc_ctx *ctx) {
-    instance *in = beamc_instance(ctx);
-    if (in->rows == 0) {
-        return BEAMC_OK;
+/* With the database's lock held. */
+static beamc_status commit_bundle(beamc_ctx *ctx, instance *in, beamc_slice name) {
+    const beamc_sqlite_config *c = beamc_config(ctx);
+    beamc_error *err = beamc_ctx_error(ctx);
+    BEAMC_TRY(beamc__sqlite_open(in->db, c, in->marker, err));
+    if (c->in_place) {
+        bool known;
+        BEAMC_TRY(beamc__database_check_place(in->db, err));
+        BEAMC_TRY(beamc__bundle_is_known(in->db, c->tables, name, &known, err));
+        if (known) {
+            return BEAMC_OK;
+        }
     }
-    beamc__database_lock(in->db);
-    beamc_status status = commit_bundle(ctx, in);
-    beamc__database_unlock(in->db);
-    BEAMC_TRY(status);
+    return run_transaction(ctx, in, name);
+}
+
+static beamc_status emit_part(beamc_ctx *ctx, const instance *in, beamc_slice name) {
     const beamc_sqlite_config *c = beamc_config(ctx);
     beamc_part *part = beamc_new(ctx, beamc_part);
     part->table = c->tables;
-    part->name = beamc_str(beamc_ctx_bundle_id(ctx));
+    part->name = name;
     part->rows = in->rows;
     part->bytes = (int64_t)in->encoded.len;
+    return beamc_emit_in(ctx, 0, in->last_time, in->last_window, beamc_value_row(part));
+}
+
+static beamc_status finish_bundle(beamc_ctx *ctx) {
+    instance *in = beamc_instance(ctx);
+    const beamc_sqlite_config *c = beamc_config(ctx);
+    if (in->rows == 0) {
+        return BEAMC_OK;
+    }
+    beamc_slice name = name_bundle(ctx, in);
+    beamc__database_lock(in->db);
+    beamc_status status = commit_bundle(ctx, in, name);
+    beamc__database_unlock(in->db);
+    BEAMC_TRY(status);
     beamc_counter_add(in->rows_written, in->rows);
+    status = c->in_place ? beamc__bundle_forget_when_done(ctx, in->path, c->tables)
+                         : emit_part(ctx, in, name);
     in->rows = 0;
     if (in->encoded.cap > 16 << 20) {
         beamc_buf_free(&in->encoded);
     }
     beamc_buf_clear(&in->encoded);
-    return beamc_emit_in(ctx, 0, in->last_time, in->last_window, beamc_value_row(part));
+    return status;
 }
 
 static void teardown(beamc_ctx *ctx) {
@@ -180,16 +215,22 @@ static void teardown(beamc_ctx *ctx) {
     beamc_buf_free(&in->encoded);
 }
 
+#define TO_SQLITE                                                                                  \
+    .doc = "Rows into a table of a SQLite file, one transaction for each bundle.",                 \
+    .config = &beamc__sqlite_config_row, .instance_size = sizeof(instance),                        \
+    .outputs[0] = {"parts", &beamc__part_coder}, .observes_window = true, .setup = setup,          \
+    .process = process, .finish_bundle = finish_bundle, .teardown = teardown
+
 const beamc_dofn beamc_to_sqlite = {
     BEAMC_DOFN_ABI,
     .urn = "beamc:dofn:to_sqlite:v1",
-    .doc = "Rows into a table of a SQLite file, one transaction for each bundle.",
-    .config = &beamc__sqlite_config_row,
-    .instance_size = sizeof(instance),
-    .outputs[0] = {"parts", &beamc__part_coder},
-    .observes_window = true,
-    .setup = setup,
-    .process = process,
-    .finish_bundle = finish_bundle,
-    .teardown = teardown,
+    TO_SQLITE,
+};
+
+const beamc_dofn beamc__to_sqlite_in_place = {
+    BEAMC_DOFN_ABI,
+    .urn = "beamc:dofn:to_sqlite_in_place:v1",
+    .requires_finalization = true,
+    .requires_stable_input = true,
+    TO_SQLITE,
 };

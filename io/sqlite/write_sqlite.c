@@ -13,27 +13,19 @@ static bool refuse(beamc_pipeline *pipeline, const beamc_error *err) {
     return false;
 }
 
-/* The folder is there and can be written to; the file is not there, or may be replaced. Gives the folder
- * as an absolute path. */
-static bool check_file(beamc_pipeline *pipeline, const beamc_write_options *o,
-                       char folder[PATH_MAX]) {
+/* The folder is there and can be written to. Gives it as an absolute path. */
+static bool check_folder(beamc_pipeline *pipeline, const beamc_write_options *o,
+                         char folder[PATH_MAX]) {
     beamc_error err = {0};
     beamc_buf parent = {0};
     beamc__parent_folder(o->path, &parent);
     struct stat st;
     bool ok = true;
-    /* Of a job that may be continued, the file may be there; whether it is its own is seen when it is
-     * opened or put in place. */
     if (realpath((char *)parent.ptr, folder) == NULL || access(folder, W_OK | X_OK) != 0) {
         beamc__output_error(&err, errno, "write to the folder", (char *)parent.ptr);
         ok = refuse(pipeline, &err);
     } else if (stat(o->path, &st) == 0 && !S_ISREG(st.st_mode)) {
         BEAMC_FAIL(&err, DATA_LOSS, "output %s is not a file: name a file for the SQLite database",
-                   o->path);
-        ok = refuse(pipeline, &err);
-    } else if (!o->overwrite && o->job == NULL && access(o->path, F_OK) == 0) {
-        BEAMC_FAIL(&err, ALREADY_EXISTS,
-                   "output %s exists: add --overwrite to replace it, or write to another file",
                    o->path);
         ok = refuse(pipeline, &err);
     }
@@ -60,14 +52,42 @@ static bool create_sql(beamc_pipeline *pipeline, const beamc_sink_table *tables,
     return true;
 }
 
-/* Names the job; what it, and jobs that died before it, leave unfinished is removed. */
-static void begin_job(beamc_sqlite_config *config, const beamc_write_options *o, const char *folder,
-                      const char *name, char token[BEAMC_JOB_TOKEN_MAX], beamc_arena *arena) {
+static bool check_absent(beamc_pipeline *pipeline, const char *path) {
+    if (access(path, F_OK) != 0) {
+        return true;
+    }
+    beamc_error err = {0};
+    BEAMC_FAIL(&err, ALREADY_EXISTS,
+               "output %s exists: add --overwrite to replace it, or write to another file", path);
+    return refuse(pipeline, &err);
+}
+
+/* One that can be continued leaves a marker: where there is one, the job began before, and the file is its
+ * own, or is found not to be when it is opened or put in place. */
+static bool begin_lasting_job(beamc_pipeline *pipeline, const beamc_sqlite_config *config,
+                              const beamc_write_options *o, beamc_arena *arena) {
+    const char *marker = beamc__sqlite_marker_path(config, arena);
+    bool began_before = access(marker, F_OK) == 0;
+    if (!began_before && !o->overwrite && !check_absent(pipeline, o->path)) {
+        return false;
+    }
+    beamc_error err = {0};
+    return beamc__marker_make(marker, &err) == BEAMC_OK || refuse(pipeline, &err);
+}
+
+/* Names the job. What one that cannot be continued, and those like it that died, leave unfinished is
+ * removed. */
+static bool begin_job(beamc_pipeline *pipeline, beamc_sqlite_config *config,
+                      const beamc_write_options *o, const char *folder, const char *name,
+                      char token[BEAMC_JOB_TOKEN_MAX], beamc_arena *arena) {
     config->durable = o->job != NULL;
-    if (o->job != NULL) {
+    if (config->durable) {
         beamc__lasting_token(o->job, token);
         config->job = beamc_str(token);
-        return;
+        return begin_lasting_job(pipeline, config, o, arena);
+    }
+    if (!o->overwrite && !check_absent(pipeline, o->path)) {
+        return false;
     }
     beamc__job_token(token);
     config->job = beamc_str(token);
@@ -75,6 +95,7 @@ static void begin_job(beamc_sqlite_config *config, const beamc_write_options *o,
     if (!config->in_place) {
         beamc__remove_at_exit(beamc__sqlite_work_path(config, arena));
     }
+    return true;
 }
 
 static void build(beamc_pipeline *pipeline, const char *label, const beamc_sink_table *tables,
@@ -82,19 +103,22 @@ static void build(beamc_pipeline *pipeline, const char *label, const beamc_sink_
     beamc_buf names = {0};
     beamc__join_tables(tables, count, &names);
     beamc_pcoll *parts = beamc_arena_zalloc(arena, (count + 1) * sizeof *parts);
+    const beamc_dofn *write = config->in_place ? &beamc__to_sqlite_in_place : &beamc_to_sqlite;
+    const beamc_dofn *finish =
+        config->durable ? &beamc__finish_sqlite_stable : &beamc__finish_sqlite;
     beamc_composite_begin(pipeline, label);
     for (size_t i = 0; i < count; i++) {
         beamc_sqlite_config of_table = *config;
         of_table.tables = beamc_str(tables[i].name);
         of_table.create = (beamc_slice){0};
-        parts[i] = beamc__write_table(&tables[i], false, &beamc_to_sqlite, &of_table);
+        parts[i] = beamc__write_table(&tables[i], false, write, &of_table);
     }
     config->tables = beamc_buf_slice(&names);
     if (config->in_place) {
         beamc_pcoll impulse = beamc_impulse(pipeline, "Impulse");
         beamc_pardo(impulse, "Create", &beamc__create_sqlite, .config = config);
     } else {
-        beamc__finish_tables(pipeline, parts, count, false, &beamc__finish_sqlite, config);
+        beamc__finish_tables(pipeline, parts, count, false, finish, config);
     }
     beamc_composite_end(pipeline);
     beamc_buf_free(&names);
@@ -113,10 +137,12 @@ void beamc_write_sqlite_with(beamc_pipeline *pipeline, const char *label,
                             count == 0 ? "no tables" : "no output file");
         return;
     }
+    options.job = options.job != NULL ? options.job : beamc_pipeline_job(pipeline);
     char folder[PATH_MAX];
     beamc_buf create = {0};
     if (!beamc__check_tables(pipeline, label, tables, count) ||
-        !check_file(pipeline, &options, folder) || !create_sql(pipeline, tables, count, &create)) {
+        !check_folder(pipeline, &options, folder) ||
+        !create_sql(pipeline, tables, count, &create)) {
         beamc_buf_free(&create);
         return;
     }
@@ -130,8 +156,9 @@ void beamc_write_sqlite_with(beamc_pipeline *pipeline, const char *label,
         .overwrite = options.overwrite,
         .in_place = beamc__tables_unbounded(tables, count),
     };
-    begin_job(&config, &options, folder, name, token, arena);
-    build(pipeline, label, tables, count, &config, arena);
+    if (begin_job(pipeline, &config, &options, folder, name, token, arena)) {
+        build(pipeline, label, tables, count, &config, arena);
+    }
     beamc_buf_free(&create);
     beamc_arena_free(arena);
 }

@@ -8,6 +8,7 @@
 
 #include <beamc/pipeline.h>
 
+#include "graph/job.h"
 #include "graph/payload.h"
 
 typedef enum beamc_node_kind {
@@ -80,15 +81,13 @@ struct beamc_pipeline {
     const char *(*fn_fault)(void *arg, const char *urn, const void *fn);
     void *fn_fault_arg;
     const char *job; /* see beamc_pipeline_job */
+    bool is_local;   /* see beamc_pipeline_runs_locally */
 };
 
 /* @p fault tells why a step may not use a DoFn or combiner (a worker could not find it), or NULL. */
 void beamc__pipeline_set_fault(beamc_pipeline *p,
                                const char *(*fault)(void *arg, const char *urn, const void *fn),
                                void *arg);
-
-/* Names the job as one that can be continued; before building. NULL or "": it cannot. Copied. */
-void beamc__pipeline_set_job(beamc_pipeline *p, const char *job);
 
 /* Whether any PCollection is unbounded: the job is a streaming one. */
 bool beamc__pipeline_is_unbounded(const beamc_pipeline *p);

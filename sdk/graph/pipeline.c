@@ -54,6 +54,14 @@ const char *beamc_pipeline_job(const beamc_pipeline *p) {
     return p->job;
 }
 
+void beamc__pipeline_set_local(beamc_pipeline *p, bool is_local) {
+    p->is_local = is_local;
+}
+
+bool beamc_pipeline_runs_locally(const beamc_pipeline *p) {
+    return p->is_local;
+}
+
 bool beamc__pipeline_is_unbounded(const beamc_pipeline *p) {
     for (uint32_t i = 1; i < p->coll_count; i++) {
         if (!p->colls[i].bounded) {

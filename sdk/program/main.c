@@ -148,6 +148,11 @@ static int print_env_sample(const run *r) {
 
 /* -------------------------------------------------------------------------------- building */
 
+static bool runs_locally(const beamc_options *options) {
+    const char *runner = beamc_option_text(options, "runner");
+    return strcasecmp(runner, "local") == 0 || strcasecmp(runner, "DirectRunner") == 0;
+}
+
 static const char *library_fault(void *arg, const char *urn, const void *fn) {
     return beamc__library_fault(arg, urn, fn);
 }
@@ -157,6 +162,7 @@ beamc_pipeline *beamc__program_build(const beamc_program *program, const beamc_o
     beamc_pipeline *p = beamc_pipeline_new();
     beamc__pipeline_set_job(p, job);
     beamc__pipeline_set_fault(p, library_fault, (void *)(uintptr_t)library);
+    beamc__pipeline_set_local(p, runs_locally(options));
     if (program->build != NULL) {
         program->build(p, options);
     } else {
@@ -189,17 +195,12 @@ static beamc_status dump(const char *path, beamc_slice bytes, beamc_error *err) 
 
 /* ------------------------------------------------------------------------------ dispatching */
 
-static bool is_local(const run *r) {
-    const char *runner = beamc_option_text(r->options, "runner");
-    return strcasecmp(runner, "local") == 0 || strcasecmp(runner, "DirectRunner") == 0;
-}
-
 static beamc_status open_state(run *r, beamc_error *err) {
     const char *path = beamc_option_text(r->options, "state_dir");
     if (path == NULL || beamc_option_text(r->options, "dump_pipeline") != NULL) {
         return BEAMC_OK;
     }
-    if (!is_local(r)) {
+    if (!runs_locally(r->options)) {
         return BEAMC_FAIL(err, INVALID_ARGUMENT,
                           "--state_dir is for the local runner; %s keeps state by itself: leave it "
                           "out, or add --runner=local",
@@ -271,7 +272,7 @@ static int run_job(run *r, const char *name) {
     if (path != NULL) {
         st = dump(path, beamc_buf_slice(&proto), &err);
         code = st == BEAMC_OK ? BEAMC_EXIT_OK : report(name, &err, exit_code_of(st));
-    } else if (is_local(r)) {
+    } else if (runs_locally(r->options)) {
         st = beamc__run_local(r->program, r->options, beamc_buf_slice(&proto), r->library, r->state,
                               &err);
         code = st == BEAMC_OK ? BEAMC_EXIT_OK : report(name, &err, exit_code_of(st));

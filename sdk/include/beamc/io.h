@@ -51,17 +51,28 @@ typedef struct beamc_write_options {
     size_t struct_size;
     const char *path; /**< jsonl: the folder; sqlite: the file */
     bool overwrite;   /**< replace what is there; else the job refuses to start */
-    const char
-        *job; /**< a job that can be continued (--state_dir): a text of its own, the same again
-                           when it is continued. NULL: what a job leaves unfinished is removed */
+    const char *job;  /**< a job that can be continued: a text of its own, the same again when it is
+                           continued. NULL: that of beamc_pipeline_job, so mostly leave it alone */
 } beamc_write_options;
+
+/*
+ * Both sinks hold each row once, whatever fails and is tried again. In a job that can be continued (local
+ * runner with --state_dir) also after the process was killed, at any instant, and was started again: when
+ * a bundle's rows count as written they are on the disk. Such a job keeps what it needs beside its output,
+ * under names that begin with ".beamc-", and knows its output when it is continued; an output that
+ * somebody removed, cut or replaced meanwhile fails the job with one line that says so. Leave those files
+ * alone until the job is done; then they may be removed.
+ *
+ * A job that cannot be continued removes what it leaves unfinished.
+ */
 
 /**
  * DIR/<table>.jsonl, one JSON object for each row. Each bundle writes a file of its own beside; the
  * names meet in one grouping, and one DoFn puts them together and renames. A job that fails leaves no
  * half-written table. Tables without rows give empty files.
  *
- * Where a table is unbounded, all are appended to, some times a second, each row once.
+ * Where a table is unbounded, all are appended to, each row once: on the local runner bundle by bundle,
+ * elsewhere some times a second.
  */
 void beamc_write_jsonl_with(beamc_pipeline *pipeline, const char *label,
                             const beamc_sink_table *tables, size_t count,

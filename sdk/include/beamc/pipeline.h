@@ -44,6 +44,10 @@ void beamc_pipeline_fail(beamc_pipeline *pipeline, beamc_status code, const char
  */
 const char *beamc_pipeline_job(const beamc_pipeline *pipeline);
 
+/** Whether the local runner will run it, as far as the options tell; false for a pipeline that is built by
+ *  hand. For transforms that can do better where all bundles are in one process. */
+bool beamc_pipeline_runs_locally(const beamc_pipeline *pipeline);
+
 /** Everything between begin and end becomes one composite; labels inside are relative to it. */
 void beamc_composite_begin(beamc_pipeline *pipeline, const char *label);
 void beamc_composite_end(beamc_pipeline *pipeline);
@@ -156,7 +160,8 @@ typedef struct beamc_test_event {
     beamc_value value;
     beamc_time timestamp;
     int64_t advance_ms;
-    bool together; /**< ELEMENT: in one bundle with the element in front of it, not a step of its own */
+    bool
+        together; /**< ELEMENT: in one bundle with the element in front of it, not a step of its own */
 } beamc_test_event;
 /* The steps, as expressions: `beamc_test_event steps[] = {beamc_test_at(0, beamc_value_i64(7)),
  * beamc_test_watermark(60000), beamc_test_advance(1000)};` C only. */

@@ -39,8 +39,8 @@ Test(database, one_connection_for_a_path) {
     cr_assert_neq(a, b);
     beamc_error err = {0};
     beamc__database_lock(a);
-    cr_assert_eq(beamc__database_open(a, &err), BEAMC_OK, "%s", err.message);
-    cr_assert_eq(beamc__database_open(a, &err), BEAMC_OK, "%s", err.message);
+    cr_assert_eq(beamc__database_open(a, false, &err), BEAMC_OK, "%s", err.message);
+    cr_assert_eq(beamc__database_open(a, false, &err), BEAMC_OK, "%s", err.message);
     cr_assert_eq(beamc__database_run(a, "CREATE TABLE t (x); INSERT INTO t VALUES (7)", &err),
                  BEAMC_OK, "%s", err.message);
     beamc__database_unlock(a);
@@ -60,7 +60,7 @@ Test(database, one_connection_for_a_path) {
 Test(database, statements_are_kept_and_there_may_be_many) {
     beamc_database *db = beamc__database_get(in_dir("a.db"));
     beamc_error err = {0};
-    cr_assert_eq(beamc__database_open(db, &err), BEAMC_OK, "%s", err.message);
+    cr_assert_eq(beamc__database_open(db, false, &err), BEAMC_OK, "%s", err.message);
     sqlite3_stmt *first;
     sqlite3_stmt *again;
     cr_assert_eq(beamc__database_statement(db, "SELECT 1", &first, &err), BEAMC_OK);
@@ -78,7 +78,7 @@ Test(database, statements_are_kept_and_there_may_be_many) {
 Test(database, errors_name_the_file) {
     beamc_error err = {0};
     beamc_database *db = beamc__database_get(in_dir("missing/a.db"));
-    cr_assert_eq(beamc__database_open(db, &err), BEAMC_DATA_LOSS);
+    cr_assert_eq(beamc__database_open(db, false, &err), BEAMC_DATA_LOSS);
     cr_assert_not_null(strstr(err.message, "missing/a.db: unable to open database file"), "%s",
                        err.message);
     beamc__database_put(db);
@@ -89,7 +89,7 @@ Test(database, errors_name_the_file) {
     }
     fclose(f);
     db = beamc__database_get(in_dir("text.db"));
-    cr_assert_eq(beamc__database_open(db, &err), BEAMC_DATA_LOSS);
+    cr_assert_eq(beamc__database_open(db, false, &err), BEAMC_DATA_LOSS);
     cr_assert_not_null(strstr(err.message, "text.db: file is not a database"), "%s", err.message);
     beamc__database_put(db);
 }
@@ -100,7 +100,7 @@ Test(database, a_full_disk_is_one_clear_error) {
     cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
     beamc_error err = {0};
     beamc_database *db = beamc__database_get(in_dir("a.db"));
-    cr_assert_eq(beamc__database_open(db, &err), BEAMC_OK, "%s", err.message);
+    cr_assert_eq(beamc__database_open(db, false, &err), BEAMC_OK, "%s", err.message);
     cr_assert_eq(beamc__database_run(db, "CREATE TABLE t (x); INSERT INTO t VALUES (7)", &err),
                  BEAMC_OK);
     cr_assert_eq(
@@ -161,16 +161,23 @@ Test(database, tables_from_rows) {
     beamc_buf_free(&text);
 }
 
+static beamc_status open_in_place(beamc_database *db, const char *job, bool overwrite, bool durable,
+                                  beamc_error *err) {
+    char marker[128];
+    snprintf(marker, sizeof marker, "%s/.beamc-%s.a.db", dir, job);
+    const beamc_database_place place = {
+        .job = beamc_str(job), .overwrite = overwrite, .durable = durable, .marker = marker};
+    return beamc__database_open_in_place(db, &place, err);
+}
+
 /* In place: a file belongs to a job, which may be continued; that of another one is left alone, or replaced. */
 Test(database, a_file_in_place_belongs_to_a_job) {
-    const beamc_slice job1 = BEAMC_STR("job1");
-    const beamc_slice job2 = BEAMC_STR("job2");
     beamc_error err = {0};
     int64_t n = 0;
     for (int round = 0; round < 2; round++) { /* the second one continues */
         beamc_database *db = beamc__database_get(in_dir("a.db"));
-        cr_assert_eq(beamc__database_open_in_place(db, job1, false, round == 1, &err), BEAMC_OK,
-                     "%s", err.message);
+        cr_assert_eq(open_in_place(db, "job1", false, round == 1, &err), BEAMC_OK, "%s",
+                     err.message);
         cr_assert_eq(beamc__database_run(
                          db, "CREATE TABLE IF NOT EXISTS t (x); INSERT INTO t VALUES (1)", &err),
                      BEAMC_OK);
@@ -180,14 +187,34 @@ Test(database, a_file_in_place_belongs_to_a_job) {
         beamc__database_put(db);
     }
     beamc_database *db = beamc__database_get(in_dir("a.db"));
-    cr_assert_eq(beamc__database_open_in_place(db, job2, false, false, &err), BEAMC_ALREADY_EXISTS);
+    cr_assert_eq(open_in_place(db, "job2", false, false, &err), BEAMC_ALREADY_EXISTS);
     cr_assert_not_null(strstr(err.message, "--overwrite"), "%s", err.message);
-    cr_assert_eq(beamc__database_open_in_place(db, job2, true, false, &err), BEAMC_OK, "%s",
-                 err.message);
+    cr_assert_eq(open_in_place(db, "job2", true, false, &err), BEAMC_OK, "%s", err.message);
     cr_assert_eq(beamc__database_number(db, "SELECT count(*) FROM sqlite_master WHERE name = 't'",
                                         none, none, &n, &err),
                  BEAMC_OK);
     cr_assert_eq(n, 0);
     beamc__database_put(db);
     cr_assert_neq(access(in_dir("a.db-wal"), F_OK), 0);
+}
+
+Test(database, a_durable_file_that_was_removed_or_replaced_is_not_made_anew) {
+    beamc_error err = {0};
+    beamc_database *db = beamc__database_get(in_dir("a.db"));
+    cr_assert_eq(open_in_place(db, "job1", false, true, &err), BEAMC_OK, "%s", err.message);
+    cr_assert_eq(beamc__database_check_place(db, &err), BEAMC_OK, "%s", err.message);
+    cr_assert_eq(unlink(in_dir("a.db")), 0);
+    cr_assert_eq(beamc__database_check_place(db, &err), BEAMC_DATA_LOSS); /* while it runs */
+    cr_assert_not_null(strstr(err.message, "a.db was removed or replaced while its job is in "),
+                       "%s", err.message);
+    beamc__database_put(db);
+    db = beamc__database_get(in_dir("a.db")); /* and when it is continued */
+    cr_assert_eq(open_in_place(db, "job1", true, true, &err), BEAMC_DATA_LOSS);
+    cr_assert_not_null(strstr(err.message, "--state_dir_reset --overwrite"), "%s", err.message);
+    cr_assert_neq(access(in_dir("a.db"), F_OK), 0);
+    cr_assert_eq(open_in_place(db, "job2", false, true, &err), BEAMC_OK, "%s", err.message);
+    beamc__database_put(db);
+    db = beamc__database_get(in_dir("a.db")); /* somebody else's */
+    cr_assert_eq(open_in_place(db, "job1", true, true, &err), BEAMC_DATA_LOSS);
+    beamc__database_put(db);
 }

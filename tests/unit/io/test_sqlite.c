@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include "graph/job.h"
 #include "io/sqlite/sqlite.h"
 
 TestSuite(sqlite, .init = io_make_dir, .fini = io_remove_dir);
@@ -24,7 +25,7 @@ static beamc_sqlite_config config_of(const char *tables, bool overwrite, bool in
 
 static kit *writer(const char *table, const char *bundle, bool in_place) {
     beamc_sqlite_config c = config_of(table, false, in_place);
-    kit *k = io_plan(&beamc_to_sqlite, &c, &io_row_coder);
+    kit *k = io_plan(in_place ? &beamc__to_sqlite_in_place : &beamc_to_sqlite, &c, &io_row_coder);
     k->bundle_id = bundle;
     return k;
 }
@@ -117,8 +118,10 @@ Test(sqlite, no_rows_at_all) {
     cr_assert_str_eq(io_list(""), "x.db ");
 }
 
-Test(sqlite, a_bundle_that_comes_again_is_skipped) {
-    write_rows("a", "1", 0, 3);
+/* Names of bundles need not be unique: after a crash another bundle may have the same. */
+Test(sqlite, only_attempts_that_are_listed_count) {
+    write_rows("a", "1", 5, 9); /* was undone */
+    parts_count = 0;
     write_rows("a", "1", 0, 3);
     write_rows("b", "1", 0, 2); /* the same bundle may hold two tables */
     finish("a,b", false);
@@ -210,6 +213,67 @@ Test(sqlite, in_place_each_bundle_is_seen_at_once) {
     kit_run(k);
     kit_free(k);
     cr_assert_str_eq(query("SELECT count(*) FROM b"), "0| ");
+}
+
+Test(sqlite, in_place_bundles_that_are_done_are_forgotten) {
+    kit *k = writer("a", "1", true);
+    for (int i = 0; i < 500; i++) {
+        char id[32];
+        snprintf(id, sizeof id, "job-%d", i);
+        k->bundle_id = id;
+        io_feed_rows(k, "a", i, i + 1);
+        kit_run(k);
+        if (i != 7) { /* as if it had never been said of that one */
+            beamc_finalizers_run(k->result.finalizers);
+        }
+    }
+    cr_assert_str_eq(query("SELECT count(*), count(DISTINCT n) FROM a"), "500|500| ");
+    /* That one, the job, and the last one: it goes with the next transaction. */
+    cr_assert_str_eq(query("SELECT bundle_id FROM " BEAMC_BUNDLES_TABLE " ORDER BY 1"),
+                     "j| job-499| job-7| ");
+    k->bundle_id = "job-7";
+    io_feed_rows(k, "a", 7, 8);
+    kit_run(k);
+    cr_assert_str_eq(query("SELECT count(*) FROM a"), "500| ");
+    kit_free(k);
+}
+
+Test(sqlite, a_durable_file_in_the_making_has_no_log_when_it_is_done) {
+    beamc_sqlite_config c = config_of("a", false, false);
+    c.durable = true;
+    kit *k = io_plan(&beamc_to_sqlite, &c, &io_row_coder);
+    io_feed_rows(k, "a", 0, 3);
+    kit_run(k);
+    parts_count = io_take_parts(k, parts, 0);
+    cr_assert_str_eq(io_list(""), "x.db.partial-j x.db.partial-j-wal ");
+    kit_free(k);
+    beamc_error err = {0};
+    cr_assert_eq(finish_with(c, &err), BEAMC_OK, "%s", err.message);
+    cr_assert_str_eq(io_list(""), "x.db ");
+    cr_assert_str_eq(query("PRAGMA journal_mode"), "delete| ");
+    cr_assert_str_eq(query("SELECT count(*) FROM a"), "3| ");
+}
+
+static beamc_status build_job(const char *job, bool overwrite, beamc_error *err) {
+    beamc_pipeline *p = beamc_pipeline_new();
+    beamc__pipeline_set_job(p, job);
+    beamc_pcoll rows = beamc_create(p, "Rows", &io_row_coder, NULL, 0);
+    const beamc_sink_table tables[] = {{rows, "a"}};
+    beamc_write_sqlite(p, "Write", tables, 1, .path = io_path("x.db"), .overwrite = overwrite);
+    beamc_status status = beamc_pipeline_status(p, err);
+    beamc_pipeline_free(p);
+    return status;
+}
+
+Test(sqlite, a_job_that_is_continued_finds_its_own_file) {
+    beamc_error err = {0};
+    cr_assert_eq(build_job("state", false, &err), BEAMC_OK, "%s", err.message);
+    io_put_file("x.db", "x");
+    cr_assert_eq(build_job("state", false, &err), BEAMC_OK, "%s", err.message);
+    cr_assert_eq(build_job("other", false, &err), BEAMC_ALREADY_EXISTS);
+    cr_assert_not_null(strstr(err.message, "x.db exists: add --overwrite"), "%s", err.message);
+    cr_assert_eq(build_job("other", true, &err), BEAMC_OK, "%s", err.message);
+    cr_assert_eq(build_job("other", false, &err), BEAMC_OK, "%s", err.message);
 }
 
 static beamc_status build(const char *path, const char *table, bool overwrite, beamc_error *err) {
