@@ -108,12 +108,17 @@ void beamc__pace_end(beamc_bundle *b) {
 
 /* -------------------------------------------------------------------------------- the pacer */
 
+/* A test stream says what its bundles are, and how fast the machine is must not show in panes. */
+static bool is_fixed(const beamc_engine *e, const beamc_bundle *b) {
+    return e->virtual_time && !b->node->spec->splittable;
+}
+
 /* It should end where it is. */
 static bool is_over(const beamc_engine *e, const beamc_bundle *b, int64_t age_ms) {
     beamc_stop how = atomic_load(&e->stopping);
     return atomic_load(&e->cancelled) || how >= BEAMC_STOP_AT_COMMIT || beamc_checkpoint_rests(e) ||
            (how == BEAMC_STOP_DRAIN && beamc__drain_wants(e, b->node, b->cut.truncated)) ||
-           (!e->bounded && age_ms >= e->config.max_bundle_ms);
+           (!e->bounded && !is_fixed(e, b) && age_ms >= e->config.max_bundle_ms);
 }
 
 /* Idle threads could do half of what is left: there is nothing else for them. An endless restriction has
@@ -137,6 +142,9 @@ static int64_t look_at(const beamc_engine *e, const beamc_bundle *b, int64_t now
     *fraction = 0;
     if (is_over(e, b, now - began)) {
         return 0;
+    }
+    if (is_fixed(e, b)) {
+        return now + LOOK_MS;
     }
     int64_t next = e->bounded ? INT64_MAX : began + e->config.max_bundle_ms;
     if (e->config.parallelism > 1 && b->node->keyed == NULL) {
