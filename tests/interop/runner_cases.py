@@ -202,6 +202,28 @@ def check_counters(metrics, source):
     equal([lengths[k] for k in ('count', 'sum', 'min', 'max')], [len(sizes), sum(sizes), min(sizes), max(sizes)])
 
 
+def splitting_case(t, peer, timeout=120):
+    """programs/splitting.c: each offset once, whatever the runner did; and it did split, and came back after pauses."""
+    program, metrics = lib.program('splitting'), t.path('metrics.json')
+    t.run([program, '--out=' + t.path('out'), '--metrics_json=' + metrics] + (portable(peer) if peer else ['--parallelism=4']),
+          timeout=timeout)
+    want = collections.Counter(json.dumps({'key': k, 'n': n}, sort_keys=True)
+                               for k, count in (('slow', 8), ('pausing', 75)) for n in range(count))
+    got = lib.read_rows(t.path('out'))
+    equal(sorted(got), ['offsets'])
+    assert got['offsets'] == want, 'missing %s, unexpected %s' % (list((want - got['offsets']).items())[:3],
+                                                                  list((got['offsets'] - want).items())[:3])
+    counters = collections.Counter()
+    with open(metrics) as file:
+        for c in json.load(file)['counters']:
+            counters[c['name']] += c['value'] if c['namespace'] == 'splitting' else 0
+    t.log('counters', lambda: str(counters))
+    equal(counters['restrictions'], 3)
+    assert counters['pauses'] >= 7, counters
+    splits = counters['calls'] - counters['restrictions'] - counters['pauses']
+    assert 1 <= splits <= 100, 'the runner split %d times: %s' % (splits, counters)
+
+
 def failing_case(t, peer, timeout=120):
     """A DoFn that fails fails the job: exit code 1, and its words reach the user."""
     program = lib.program('runner_pipelines')

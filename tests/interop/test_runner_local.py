@@ -26,6 +26,10 @@ def test_side_inputs(t):
     cases.pipeline_case(t, None, 'side')
 
 
+def test_splits_and_pauses(t):
+    cases.splitting_case(t, None)
+
+
 def test_combine_globally(t):
     cases.pipeline_case(t, None, 'globally')
 

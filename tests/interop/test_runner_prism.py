@@ -32,6 +32,10 @@ def test_side_inputs(t):
     cases.pipeline_case(t, t.shared_peer(PEER), 'side')
 
 
+def test_splits_and_pauses(t):
+    cases.splitting_case(t, t.shared_peer(PEER))
+
+
 def test_combine_globally(t):
     cases.pipeline_case(t, t.shared_peer(PEER), 'globally')
 

@@ -130,26 +130,24 @@ Test(triggers_machines, early_by_clock_until_the_watermark) {
 
 Test(triggers_machines, merged_states) {
     beamc_trigger_program p;
-    struct {
-        beamc_trigger_state s;
-        int64_t slots[4];
-    } a, b;
+    int64_t room[2][16] = {{0}}; /* a state and its slots */
+    beamc_trigger_state *a = (beamc_trigger_state *)room[0], *b = (beamc_trigger_state *)room[1];
     const beamc_trigger *t = BEAMC_AFTER_ALL(BEAMC_AFTER_COUNT(5), BEAMC_AFTER_PROCESSING_TIME(10));
     cr_assert_eq(beamc__trigger_compile(t, true, &p, NULL), BEAMC_OK);
-    beamc__trigger_init(&p, &a.s);
-    beamc__trigger_init(&p, &b.s);
+    beamc__trigger_init(&p, a);
+    beamc__trigger_init(&p, b);
     beamc_trigger_context early = {false, 7}, later = {false, 9};
     for (int i = 0; i < 3; i++) {
-        beamc__trigger_element(&p, &a.s, &later);
-        beamc__trigger_element(&p, &b.s, &early);
+        beamc__trigger_element(&p, a, &later);
+        beamc__trigger_element(&p, b, &early);
     }
-    const beamc_trigger_state *others[] = {&b.s};
-    beamc__trigger_merge(&p, &a.s, others, 1, &later);
-    cr_assert_not(beamc__trigger_should_fire(&p, &a.s, &(beamc_trigger_context){false, 16}));
-    cr_assert(beamc__trigger_should_fire(&p, &a.s, &(beamc_trigger_context){false, 17}));
-    cr_assert_eq(beamc__trigger_next_clock(&p, &a.s, 9), 17);
-    beamc__trigger_fire(&p, &a.s, &(beamc_trigger_context){false, 17});
-    cr_assert(beamc_trigger_is_closed(&a.s));
+    const beamc_trigger_state *others[] = {b};
+    beamc__trigger_merge(&p, a, others, 1, &later);
+    cr_assert_not(beamc__trigger_should_fire(&p, a, &(beamc_trigger_context){false, 16}));
+    cr_assert(beamc__trigger_should_fire(&p, a, &(beamc_trigger_context){false, 17}));
+    cr_assert_eq(beamc__trigger_next_clock(&p, a, 9), 17);
+    beamc__trigger_fire(&p, a, &(beamc_trigger_context){false, 17});
+    cr_assert(beamc_trigger_is_closed(a));
 }
 
 Test(triggers_machines, what_makes_no_sense_is_refused) {
