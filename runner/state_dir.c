@@ -18,6 +18,7 @@
 #define LOCK_FILE "lock"
 
 enum {
+    PAGE_BYTES = 16384, /* records of up to a quarter of it lie in it whole */
     FORMAT_VERSION = 1,
     APPLICATION_ID = 0x42656d43, /* "BemC", in the head of the SQLite file */
     HEAD_BYTES = 100,
@@ -165,11 +166,11 @@ static beamc_status make_file(beamc_state_dir *dir, beamc_error *err) {
     beamc_buf sql = {0};
     beamc_buf_printf(
         &sql,
-        "PRAGMA application_id=%d; PRAGMA user_version=%d; BEGIN;"
+        "PRAGMA page_size=%d; PRAGMA application_id=%d; PRAGMA user_version=%d; BEGIN;"
         "CREATE TABLE records (name BLOB PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;"
         "CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
         "INSERT INTO facts VALUES ('job', '%s'); COMMIT",
-        APPLICATION_ID, FORMAT_VERSION, job);
+        PAGE_BYTES, APPLICATION_ID, FORMAT_VERSION, job);
     beamc_buf_put_u8(&sql, 0);
     rc = rc == SQLITE_OK ? sqlite3_exec(db, (const char *)sql.ptr, NULL, NULL, NULL) : rc;
     beamc_status status = rc == SQLITE_OK ? BEAMC_OK : beamc__state_error(dir, db, rc, err);

@@ -201,9 +201,9 @@ Test(state_dir, damage_is_told, .init = make_folder, .fini = remove_folder) {
     char name[32], data[600];
     memset(data, 'x', sizeof data - 1);
     data[sizeof data - 1] = '\0';
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < 200; i++) {
         snprintf(name, sizeof name, "Q%04d", i);
-        put(dir, name, data + i * 3);
+        put(dir, name, data + i);
     }
     commit(dir);
     beamc_buf good = {0}, bytes = {0}, bad = {0};
@@ -211,9 +211,9 @@ Test(state_dir, damage_is_told, .init = make_folder, .fini = remove_folder) {
     cr_assert_eq(scan(dir, "", &good, &err), BEAMC_OK);
     beamc__state_dir_close(dir); /* moves everything into the one file */
     read_file(file, &bytes);
-    cr_assert_gt(bytes.len, 30000u);
+    cr_assert_gt(bytes.len, 100000u);
     size_t told = 0, tries = 0;
-    for (size_t at = 0; at < bytes.len; at += 97, tries++) {
+    for (size_t at = 0; at < bytes.len; at += 311, tries++) {
         beamc_buf_clear(&bad);
         beamc_buf_put_slice(&bad, beamc_buf_slice(&bytes));
         bad.ptr[at] ^= (unsigned char)(1 + at % 255);
@@ -221,7 +221,7 @@ Test(state_dir, damage_is_told, .init = make_folder, .fini = remove_folder) {
         look_at_damaged((char *)good.ptr, &told);
     }
     cr_expect_gt(told, tries / 2, "%zu of %zu", told, tries);
-    for (size_t len = 0; len < bytes.len; len += 1000) {
+    for (size_t len = 0; len < bytes.len; len += 5000) {
         write_file(file, bytes.ptr, len);
         size_t before = told;
         look_at_damaged((char *)good.ptr, &told);
