@@ -97,6 +97,8 @@ beamc_slice beamc__record_piece_name(beamc_buf *out, beamc_record_kind kind, uin
                                      uint64_t number);
 void beamc__record_name(beamc_buf *out, beamc_record_kind kind, uint32_t node);
 
+uint64_t beamc__graph_hash(const beamc_engine_graph *graph);
+
 /* restore.c: before the engine runs, without mu. */
 beamc_status beamc__restore(beamc_engine *e, beamc_error *err) BEAMC_MUST_USE;
 

@@ -53,10 +53,17 @@ static beamc_status restore_engine(void *arg, beamc_slice name, beamc_slice data
     beamc_cursor in = beamc_cursor_of(data);
     unsigned finished;
     uint32_t nodes;
+    uint64_t hash;
     bool good = beamc_get_u8(&in, &finished) && beamc_get_be64(&in, &e->next_bundle) &&
                 beamc_get_be64(&in, &c->next_piece) && beamc_get_be64(&in, &c->next_view_piece) &&
-                beamc_get_be32(&in, &c->incarnation) && beamc_get_be32(&in, &nodes) &&
-                nodes == e->graph->node_count;
+                beamc_get_be32(&in, &c->incarnation) && beamc_get_be64(&in, &hash) &&
+                beamc_get_be32(&in, &nodes);
+    if (good && (nodes != e->graph->node_count || hash != beamc__graph_hash(e->graph))) {
+        return BEAMC_FAIL(
+            err, FAILED_PRECONDITION,
+            "the state of the job was written by a version that cuts the pipeline into "
+            "other stages: go on with that one, or start anew with --state_dir_reset");
+    }
     for (uint32_t i = 0; good && i < nodes; i++) {
         good = read_node(&in, &e->nodes[i]);
     }
@@ -212,6 +219,11 @@ static beamc_status restore_kind(restoring *r, beamc_record_kind kind, beamc_jou
 
 beamc_status beamc__restore(beamc_engine *e, beamc_error *err) {
     restoring r = {.engine = e};
+    if (e->virtual_time) {
+        return BEAMC_FAIL(err, FAILED_PRECONDITION,
+                          "a pipeline with a test stream begins anew each time: leave out "
+                          "--state_dir");
+    }
     BEAMC_TRY(restore_kind(&r, BEAMC_RECORD_ENGINE, restore_engine, err));
     BEAMC_TRY(restore_kind(&r, BEAMC_RECORD_METRICS, restore_metrics, err));
     if (!e->checkpoint->restored || e->checkpoint->finished) {

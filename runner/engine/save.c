@@ -2,6 +2,7 @@
  * collects; the journal writes later. restore.c reads all of this. */
 #include "base/wire.h"
 #include "runner/engine/checkpoint.h"
+#include "runner/engine/hash.h"
 #include "runner/engine/keyed.h"
 
 void beamc__record_name(beamc_buf *out, beamc_record_kind kind, uint32_t node) {
@@ -123,6 +124,17 @@ static void save_view(beamc_checkpoint *c, beamc_view *v, uint32_t index) {
 
 /* ------------------------------------------------------------------------------ the engine */
 
+/* What the numbers of nodes and outputs mean: another version may cut stages in another way. */
+uint64_t beamc__graph_hash(const beamc_engine_graph *graph) {
+    uint64_t h = graph->node_count * 31 + graph->view_count;
+    for (size_t i = 0; i < graph->node_count; i++) {
+        const beamc_node_spec *n = &graph->nodes[i];
+        h = beamc_hash_fold(h ^ 0x9e3779b97f4a7c15u, beamc_hash(beamc_str(n->name)) | 1);
+        h += (uint64_t)n->kind * 8 + n->keyed * 4u + n->stable * 2u + n->splittable;
+    }
+    return h;
+}
+
 static void save_engine(beamc_engine *e) {
     beamc_checkpoint *c = e->checkpoint;
     beamc_buf_clear(&c->data);
@@ -131,6 +143,7 @@ static void save_engine(beamc_engine *e) {
     beamc_put_be64(&c->data, c->next_piece);
     beamc_put_be64(&c->data, c->next_view_piece);
     beamc_put_be32(&c->data, c->incarnation);
+    beamc_put_be64(&c->data, beamc__graph_hash(e->graph));
     beamc_put_be32(&c->data, (uint32_t)e->graph->node_count);
     for (size_t i = 0; i < e->graph->node_count; i++) {
         const beamc_node *n = &e->nodes[i];
