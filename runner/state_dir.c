@@ -9,6 +9,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -20,6 +21,8 @@
 enum {
     PAGE_BYTES = 16384, /* records of up to a quarter of it lie in it whole */
     FORMAT_VERSION = 1,
+    LOCK_WAIT_MS = 1000,
+    LOCK_POLL_MS = 20,
     APPLICATION_ID = 0x42656d43, /* "BemC", in the head of the SQLite file */
     HEAD_BYTES = 100,
     HEAD_VERSION_AT = 60, /* user_version and application_id, big-endian: the SQLite file format */
@@ -47,6 +50,17 @@ static beamc_status folder_error(const beamc_state_dir *dir, const char *verb, i
 
 /* ------------------------------------------------------------------------------------ lock */
 
+/* A process that was killed just now may still be on its way out. */
+static bool lock_soon(int fd) {
+    for (int ms = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; ms += LOCK_POLL_MS) {
+        if (errno != EWOULDBLOCK || ms >= LOCK_WAIT_MS) {
+            return false;
+        }
+        nanosleep(&(struct timespec){0, LOCK_POLL_MS * 1000000L}, NULL);
+    }
+    return true;
+}
+
 static beamc_status take_lock(beamc_state_dir *dir, beamc_error *err) {
     char *path = join(dir->path, LOCK_FILE);
     dir->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
@@ -55,7 +69,7 @@ static beamc_status take_lock(beamc_state_dir *dir, beamc_error *err) {
         return folder_error(dir, "write to", errno, err);
     }
     char text[32] = "";
-    if (flock(dir->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+    if (!lock_soon(dir->lock_fd)) {
         ssize_t n = pread(dir->lock_fd, text, sizeof text - 1, 0);
         long pid = n > 0 ? strtol(text, NULL, 10) : 0;
         return BEAMC_FAIL(err, FAILED_PRECONDITION,
