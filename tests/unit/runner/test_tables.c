@@ -168,7 +168,7 @@ static beamc_grouper *new_simple(beamc_node_spec *spec, beamc_output_time output
                               .name = "group",
                               .input = fake_interval_kv,
                               .windowing = {.output_time = output_time}};
-    cr_assert(beamc__grouper_simple_fits(spec, false));
+    cr_assert(beamc__grouper_simple_fits(spec, true));
     return beamc__grouper_simple_new(spec);
 }
 
