@@ -99,8 +99,9 @@ void beamc__pace_end(beamc_bundle *b) {
     stage_output(b, 0);
     size_t bytes = b->input_bytes > b->cut.cut_bytes ? b->input_bytes - b->cut.cut_bytes : 0;
     double ms = (double)(beamc__monotonic_us() - b->started_us) * 1e-3;
-    if (n->spec->splittable || bytes == 0 || (ms < 1 && bytes < MEASURABLE_BYTES)) {
-        return; /* it says nothing */
+    if (b->engine->virtual_time || n->spec->splittable || bytes == 0 ||
+        (ms < 1 && bytes < MEASURABLE_BYTES)) {
+        return; /* it says nothing, or must not: how fast the machine is */
     }
     double speed = (double)bytes / (ms > 0.01 ? ms : 0.01);
     n->bytes_per_ms = n->bytes_per_ms > 0 ? 0.7 * n->bytes_per_ms + 0.3 * speed : speed;
