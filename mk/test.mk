@@ -80,6 +80,13 @@ else
 	@echo 'performance tests are off: RUN_PERF_TESTS=1 make test-performance runs them'
 endif
 
+SOAK_SECONDS ?= 1800
+SOAK_RATE ?= 50000
+soak: ## the e-commerce job with --state_dir, for long: memory, files, state, lag (SOAK_SECONDS=1800 SOAK_RATE=50000)
+	@scripts/install-deps build test
+	@$(MAKE) all
+	@$(PYTHON3) tests/soak/soak.py --build=$(B) --seconds=$(SOAK_SECONDS) --rate=$(SOAK_RATE)
+
 interop: ## the tests against other runners alone, the long ones too: Prism, Flink, Python (T=name for some)
 	@scripts/install-deps build test interop
 	@for peer in prism flink python-job-service; do scripts/peers/$$peer install || exit; done
@@ -119,4 +126,4 @@ bench-fnapi: ## elements/s of the worker beside the Go and Python harnesses
 
 build-bench: $(BENCHES)
 
-.PHONY: unit fuzz-replay fuzz build-fuzz build-tests build-interop test test-full test-performance interop asan ubsan tsan bench bench-fnapi build-bench
+.PHONY: unit fuzz-replay fuzz build-fuzz build-tests build-interop test test-full test-performance soak interop asan ubsan tsan bench bench-fnapi build-bench

@@ -42,6 +42,7 @@ static beamc_pcoll read_stream(beamc_pipeline *p, const branch *b, const beamc_o
                                  .events = beamc_option_int(o, "generate_events"),
                                  .rate = beamc_option_int(o, "generate_rate"),
                                  .seed = (uint64_t)beamc_option_int(o, "generate_seed"),
+                                 .out_of_order_ms = beamc_option_int(o, "generate_out_of_order_ms"),
                                  .unbounded = beamc_option_bool(o, "streaming"));
 }
 
