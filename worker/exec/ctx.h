@@ -21,6 +21,7 @@ struct beamc_ctx {
     void *instance;
     beamc_arena *instance_arena; /* lives as long as the plan */
 
+    bool may_finalize;  /* the DoFn says so */
     const beamc_wv *at; /* the element at hand, NULL outside of process and timers */
     unsigned emitted;   /* during this call; many: each emit gives its scratch back */
     unsigned output_count;

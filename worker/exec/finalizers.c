@@ -81,6 +81,10 @@ beamc_status beamc_finalize(beamc_ctx *ctx, void (*callback)(void *arg), const v
         return BEAMC_FAIL(&plan->error, FAILED_PRECONDITION,
                           "beamc_finalize is for callbacks that run in a bundle");
     }
+    if (!ctx->may_finalize) { /* a runner that was not told would never say that it has committed */
+        return BEAMC_FAIL(&plan->error, FAILED_PRECONDITION,
+                          "beamc_finalize is for DoFns with .requires_finalization = true");
+    }
     beamc__finalizers_add(&plan->finalizers, callback, arg, arg_size, wall_ms() + expire_ms);
     return BEAMC_OK;
 }

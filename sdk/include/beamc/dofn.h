@@ -59,7 +59,8 @@ typedef enum beamc_state_kind {
     BEAMC_STATE_ORDERED_LIST /**< (beamc_time, coder), by time */
 } beamc_state_kind;
 
-/** State for each key and window. Needs a KV input. StateSpec of beam_runner_api.proto. */
+/** State for each key and window. Needs a KV input, and lives until the window closes (its end and the
+ *  allowed lateness are behind the watermark). StateSpec of beam_runner_api.proto. */
 typedef struct beamc_state_spec {
     const char *name;
     beamc_state_kind kind;
@@ -73,16 +74,19 @@ typedef enum beamc_time_domain {
     BEAMC_PROCESSING_TIME = 2 /**< fires when the clock passes */
 } beamc_time_domain;
 
+/** A timer of the key and window at hand, or, with tags, one for each tag. Needs a KV input.
+ *  TimerFamilySpec of beam_runner_api.proto. */
 typedef struct beamc_timer_spec {
     const char *name;
     beamc_time_domain domain;
 } beamc_timer_spec;
 
-/** What on_timer is told. The key is beamc_key(ctx); state is that of the key and window. */
+/** What on_timer is told. The key is beamc_key(ctx); state is that of the key and window; what is emitted
+ *  gets the timer's output time. */
 typedef struct beamc_timer {
-    unsigned index;  /**< of the DoFn's `timers` */
-    beamc_slice tag; /**< dynamic tag, "" without one */
-    beamc_time fire_at;
+    unsigned index;     /**< of the DoFn's `timers` */
+    beamc_slice tag;    /**< dynamic tag, "" without one */
+    beamc_time fire_at; /**< as it was set; the watermark, or the clock, may be further */
 } beamc_timer;
 
 /* ------------------------------------------------------------------------ splittable DoFns */
@@ -94,27 +98,32 @@ typedef struct beamc_offset_range {
 } beamc_offset_range;
 extern const beamc_row beamc_offset_range_row;
 
-/** Own trackers: how to claim in, and to split, a restriction other than an offset range. */
+/** Own trackers: how to claim in, and to split, a restriction other than an offset range. All but `start`
+ *  are called with the tracker locked, split and progress from any thread: they look at the tracker only.
+ *  ProcessBundleSplitRequest of beam_fn_api.proto. */
 typedef struct beamc_tracker_fn {
     size_t state_size; /**< bytes of zeroed tracker state */
     beamc_status (*start)(beamc_ctx *ctx, void *tracker, const void *restriction);
-    /** Called with the tracker locked, as are all below. False: process must return. */
+    /** False: process must return. It may be claimed behind the end: then all was claimed. */
     bool (*try_claim)(void *tracker, const void *position);
-    /** Splits the rest at @p fraction (0: now). False: no split. Both are restriction structs. */
+    /** Shortens the tracker to what is claimed and @p fraction of the rest, 0 to 1 (0: now, a checkpoint).
+     *  Fills both restriction structs, which together are the whole. False: no split, nothing changed. */
     bool (*split)(void *tracker, double fraction, void *primary, void *residual);
     /** Work done and remaining, in the same unit. */
     void (*progress)(const void *tracker, double *done, double *remaining);
-    /** Fails unless all of the restriction was claimed when process returned. */
+    /** When process has returned: fails unless all of the (shortened) restriction was claimed. */
     beamc_status (*check_done)(const void *tracker, beamc_error *err);
 } beamc_tracker_fn;
 
+/** How the watermark of a restriction's output moves. It never moves back. */
 typedef enum beamc_watermark_kind {
-    BEAMC_WATERMARK_MANUAL = 0, /**< beamc_watermark_set */
-    BEAMC_WATERMARK_MONOTONIC,  /**< the largest timestamp emitted */
-    BEAMC_WATERMARK_WALL_TIME   /**< the clock */
+    BEAMC_WATERMARK_MANUAL = 0, /**< as beamc_watermark_set says */
+    BEAMC_WATERMARK_MONOTONIC, /**< the largest timestamp emitted; for sources in the order of time */
+    BEAMC_WATERMARK_WALL_TIME /**< the clock; for elements that are stamped when they are emitted */
 } beamc_watermark_kind;
 
-/** Makes a DoFn splittable: process works on a part (restriction) of its element. */
+/** Makes a DoFn splittable: process works on a part (restriction) of its element. Has no state or timers.
+ *  What is emitted without a time of its own gets the element's. */
 typedef struct beamc_splittable {
     const beamc_row *restriction;    /**< NULL: beamc_offset_range */
     const beamc_tracker_fn *tracker; /**< NULL: that of the offset range */
@@ -124,9 +133,11 @@ typedef struct beamc_splittable {
     beamc_status (*initial)(beamc_ctx *ctx, const beamc_elem *in, void *restriction);
     /** Optional: calls beamc_emit_restriction for each part. */
     beamc_status (*split)(beamc_ctx *ctx, const beamc_elem *in, const void *restriction);
-    /** Optional: the size of a restriction, in a unit of your own, >= 0. */
+    /** Optional: the size of a restriction, in a unit of your own, >= 0. By default an offset range's
+     *  length. Called from other threads too, beside process: look at config and arguments only. */
     double (*size)(beamc_ctx *ctx, const beamc_elem *in, const void *restriction);
-    /** Optional, on drain: shortens @p restriction in place; *keep = false drops it. */
+    /** Optional, on drain: shortens @p restriction in place to what is still to be done; *keep = false drops
+     *  it. Without it an unbounded restriction is dropped, and a bounded one is done as it is. */
     beamc_status (*truncate)(beamc_ctx *ctx, const beamc_elem *in, void *restriction, bool *keep);
 } beamc_splittable;
 
@@ -147,8 +158,9 @@ struct beamc_dofn {
         *side_inputs[BEAMC_MAX_SIDE_INPUTS]; /**< names; given to beamc_pardo in this order */
     const beamc_splittable *splittable;
     bool observes_window; /**< calls beamc_current_window: elements come once for each window */
-    bool requires_finalization; /**< calls beamc_finalize */
-    bool requires_stable_input; /**< where a bundle is run again, also after a crash, it has the same id
+    bool requires_finalization; /**< calls beamc_finalize, which fails without it */
+    bool
+        requires_stable_input; /**< where a bundle is run again, also after a crash, it has the same id
                                      (beamc_ctx_bundle_id) and the same elements in the same order;
                                      runners that cannot keep that refuse the job */
     bool requires_time_sorted_input;
@@ -158,7 +170,8 @@ struct beamc_dofn {
     /** Required. @p in and all that it points to are borrowed until return. */
     beamc_status (*process)(beamc_ctx *ctx, const beamc_elem *in);
     beamc_status (*on_timer)(beamc_ctx *ctx, const beamc_timer *timer);
-    /** The window of a key expires: the last chance to read its state. */
+    /** The window of a key closes: the last chance to read its state, which is gone behind it, with its
+     *  timers. What is emitted gets the window's last instant. Sets no timers. */
     beamc_status (*on_window_expiration)(beamc_ctx *ctx);
     beamc_status (*finish_bundle)(beamc_ctx *ctx);
     void (*teardown)(beamc_ctx *ctx); /**< cannot fail; is skipped if the process dies */
@@ -231,16 +244,27 @@ beamc_status beamc_side_singleton(beamc_ctx *ctx, unsigned index, beamc_value *o
 
 /* ------------------------------------------------------------------------------ state and timers */
 
+/*
+ * In process, on_timer and on_window_expiration, for the key and window at hand; @p state and @p timer are
+ * indices of the DoFn's tables. What is read lives in element scratch; what is written is copied. An
+ * iterable shows the state as it was when it was asked for, and stays valid when the state changes.
+ * They fail with FAILED_PRECONDITION where there is no key, with INVALID_ARGUMENT for an index that the
+ * table does not have or a kind that the call is not for, and with what the runner says when it cannot be
+ * reached. beam_fn_api.proto, StateRequest.
+ */
+
 /** VALUE: *found tells whether there is one. COMBINING: the extracted output, always found. Without a value
  *  *out is all zero bits: 0, an empty text, a NULL row. @p found may be NULL. */
 beamc_status beamc_state_read(beamc_ctx *ctx, unsigned state, bool *found,
                               beamc_value *out) BEAMC_MUST_USE;
+/** VALUE: replaces it. */
 beamc_status beamc_state_write(beamc_ctx *ctx, unsigned state, beamc_value value) BEAMC_MUST_USE;
 /** BAG: appends. COMBINING: adds an input. SET: inserts. */
 beamc_status beamc_state_add(beamc_ctx *ctx, unsigned state, beamc_value value) BEAMC_MUST_USE;
 /** BAG: the values; SET: the members. */
 beamc_status beamc_state_iterable(beamc_ctx *ctx, unsigned state,
                                   const beamc_iterable **out) BEAMC_MUST_USE;
+/** Every kind: nothing is left. */
 beamc_status beamc_state_clear(beamc_ctx *ctx, unsigned state) BEAMC_MUST_USE;
 /** MAP: the value of one key. SET: 1 for a member. @p found and *out as of beamc_state_read. */
 beamc_status beamc_state_get(beamc_ctx *ctx, unsigned state, beamc_value key, bool *found,
@@ -273,20 +297,27 @@ typedef struct beamc_timer_options {
 
 beamc_status beamc_timer_set_with(beamc_ctx *ctx, unsigned timer, beamc_time fire_at,
                                   beamc_timer_options options) BEAMC_MUST_USE;
-/** Sets (or moves) the timer of the current key and window. */
+/** Sets (or moves) the timer of the current key, window and tag to @p fire_at, in milliseconds since 1970 of
+ *  its domain. A time that has passed already fires at once, behind the bundle. An event time beyond the
+ *  closing of the window never fires, nor does an output time behind @p fire_at work (INVALID_ARGUMENT). When
+ *  the input has ended, timers of processing time fire without waiting for the clock.
+ *  `beamc_timer_set(ctx, FLUSH, at, .tag = id)` */
 #define beamc_timer_set(ctx, timer, fire_at, ...)                                                  \
     beamc_timer_set_with(                                                                          \
         (ctx), (timer), (fire_at),                                                                 \
         (beamc_timer_options){.struct_size = sizeof(beamc_timer_options), __VA_ARGS__})
+/** Takes it back; one that is not set is no error. @p tag: "" for a timer without. */
 beamc_status beamc_timer_clear(beamc_ctx *ctx, unsigned timer, beamc_slice tag) BEAMC_MUST_USE;
-/** The clock, as processing-time timers see it. */
+/** The clock, as processing-time timers see it, in milliseconds since 1970. For any callback. */
 beamc_time beamc_processing_time(const beamc_ctx *ctx);
 
 /* --------------------------------------------------------------------------------- finalization */
 
-/** Calls @p callback with a copy of @p arg once the runner has committed the bundle; it may never be
- *  called, and not when @p expire_ms milliseconds have passed since this call. On any thread; the DoFn
- *  instance may be gone. */
+/** Calls @p callback with a copy of @p arg (@p arg_size bytes) once the runner has committed the bundle:
+ *  at most once, perhaps never (the worker dies, the bundle fails), and not when @p expire_ms milliseconds
+ *  have passed since this call. On any thread, with no bundle around it: no beamc_ctx, and the DoFn instance
+ *  may be gone. From any callback of a bundle; else, and without .requires_finalization, it fails with
+ *  FAILED_PRECONDITION. beam_fn_api.proto, FinalizeBundleRequest. */
 beamc_status beamc_finalize(beamc_ctx *ctx, void (*callback)(void *arg), const void *arg,
                             size_t arg_size, int64_t expire_ms) BEAMC_MUST_USE;
 

@@ -56,7 +56,12 @@ typedef enum beamc_trigger_kind {
 
 enum { BEAMC_TRIGGER_MAX_CHILDREN = 8 };
 
-/** A trigger tree. The builder copies it whole, so compound literals will do. */
+/**
+ * A trigger tree. The builder copies it whole, so compound literals will do. Each is said for one pane of one
+ * key and window; a trigger that is finished fires no more, and what comes behind it is dropped:
+ * DEFAULT, REPEATEDLY and ALWAYS never are, AFTER_WATERMARK with `late` when that is, the others when they
+ * have fired. NEVER leaves all to the closing of the window.
+ */
 typedef struct beamc_trigger {
     beamc_trigger_kind kind;
     const struct beamc_trigger *early; /**< AFTER_WATERMARK; NULL: no early panes */
@@ -93,21 +98,23 @@ typedef enum beamc_accumulation {
     BEAMC_ACCUMULATING    /**< a pane holds all of its window so far */
 } beamc_accumulation;
 
-/** Which timestamp a grouped element gets. */
+/** Which timestamp a grouped element gets. An early one holds the watermark of those behind it. */
 typedef enum beamc_output_time {
     BEAMC_OUTPUT_END_OF_WINDOW = 0,
     BEAMC_OUTPUT_LATEST_IN_PANE,
     BEAMC_OUTPUT_EARLIEST_IN_PANE
 } beamc_output_time;
 
+/** Whether there is a last pane when the window closes. */
 typedef enum beamc_closing_behavior {
-    BEAMC_CLOSING_EMIT_IF_NONEMPTY = 0,
+    BEAMC_CLOSING_EMIT_IF_NONEMPTY = 0, /**< if elements came since the pane before */
     BEAMC_CLOSING_EMIT_ALWAYS
 } beamc_closing_behavior;
 
+/** Whether there is a pane when the watermark passes the window's end, for triggers that fire then. */
 typedef enum beamc_on_time_behavior {
     BEAMC_ON_TIME_FIRE_ALWAYS = 0,
-    BEAMC_ON_TIME_FIRE_IF_NONEMPTY
+    BEAMC_ON_TIME_FIRE_IF_NONEMPTY /**< if elements came since the pane before */
 } beamc_on_time_behavior;
 
 typedef struct beamc_windowing {
@@ -117,7 +124,7 @@ typedef struct beamc_windowing {
     beamc_output_time output_time;
     beamc_closing_behavior closing;
     beamc_on_time_behavior on_time;
-    int64_t allowed_lateness_ms;
+    int64_t allowed_lateness_ms; /**< a window closes so long behind its end; >= 0 */
 } beamc_windowing;
 
 /**

@@ -59,6 +59,13 @@ static const beamc_dofn finalize_fn = {
     .process = finalize_process,
 };
 
+static const beamc_dofn unsaid_fn = {
+    BEAMC_DOFN_ABI,
+    .urn = "test:dofn:finalize_unsaid:v1",
+    .input = &beamc_varint,
+    .process = finalize_process,
+};
+
 static beamc_status sum_process(beamc_ctx *ctx, const beamc_elem *in) {
     beamc_iter it;
     beamc_value v;
@@ -80,7 +87,8 @@ static const beamc_dofn sum_fn = {
 };
 
 static const beamc_program program = {BEAMC_PROGRAM_ABI, .name = "test",
-                                      .fns = BEAMC_FNS(&look_fn, &finalize_fn, &sum_fn)};
+                                      .fns =
+                                          BEAMC_FNS(&look_fn, &finalize_fn, &unsaid_fn, &sum_fn)};
 
 static void add_side(kit *k, Pipe__ParDoPayload *p, const char *tag, const char *pattern) {
     static Pipe__ParDoPayload__SideInputsEntry entries[2];
@@ -235,4 +243,17 @@ Test(exec_side, finalizers_outlive_the_plan) {
     ran = 0;
     beamc_finalizers_run(list);
     cr_assert_eq(ran, 11); /* the one that has expired did not run */
+}
+
+Test(exec_side, a_dofn_that_finalizes_says_so) {
+    kit *k = kit_new(&program);
+    kit_pcol(k, "in", &beamc_varint, NULL);
+    kit_source(k, "src", "in", &beamc_varint, &beamc_global_window);
+    kit_pardo(k, "F", &unsaid_fn, "x=in", "");
+    kit_plan(k);
+    const kit_element element = {{.i64 = 1}, 0, BEAMC_GLOBAL_WINDOW};
+    kit_feed(k, "src", &beamc_varint, &beamc_global_window, &element, 1);
+    cr_assert_eq(kit_try_run(k), BEAMC_FAILED_PRECONDITION);
+    cr_assert_not_null(strstr(k->err.message, ".requires_finalization"), "%s", k->err.message);
+    kit_free(k);
 }
