@@ -1,8 +1,9 @@
-/* windows.c: windows, early and late firings, lateness and accumulation, seen pane by pane.
+/* windows.c: windows, triggers, lateness and accumulation, seen pane by pane.
  *
  *     ./windows                                      minutes: early every 2 points, on time, late each
  *     ./windows --windows=sliding --accumulate
  *     ./windows --windows=sessions --lateness=0
+ *     ./windows --trigger=clock
  *
  * prints "red: 12 in [START, END) pane 0 early, first" for each firing; the points are the same each time. */
 #include <beamc/beamc.h>
@@ -17,6 +18,7 @@ static beamc_pcoll points(beamc_pipeline *p) {
         beamc_test_watermark(20 * s),
         beamc_test_at(30 * s, beamc_pair(blue, beamc_value_i64(1))),
         beamc_test_at(50 * s, beamc_pair(red, beamc_value_i64(3))),
+        beamc_test_advance(10 * s),
         beamc_test_watermark(65 * s),                               /* the first minute is over */
         beamc_test_at(20 * s, beamc_pair(red, beamc_value_i64(2))), /* late */
         beamc_test_at(70 * s, beamc_pair(blue, beamc_value_i64(4))),
@@ -25,6 +27,37 @@ static beamc_pcoll points(beamc_pipeline *p) {
         beamc_test_at(25 * s, beamc_pair(red, beamc_value_i64(99))), /* too late: dropped */
     };
     return beamc_test_stream(p, "Points", &beamc_kv_str_i64, steps, sizeof steps / sizeof *steps);
+}
+
+/* Written at file level a trigger lives as long as the program; in a function, as long as its block. */
+static const struct {
+    const char *name;
+    const beamc_trigger *trigger;
+} triggers[] = {
+    {"default", NULL},
+    {"early_and_late", BEAMC_AFTER_WATERMARK(.early = BEAMC_REPEATEDLY(BEAMC_AFTER_COUNT(2)),
+                                             .late = BEAMC_REPEATEDLY(BEAMC_AFTER_COUNT(1)))},
+    {"pairs", BEAMC_REPEATEDLY(BEAMC_AFTER_COUNT(2))},
+    {"clock", BEAMC_REPEATEDLY(BEAMC_AFTER_PROCESSING_TIME(5000))},
+    {"pair_or_clock",
+     BEAMC_REPEATEDLY(BEAMC_AFTER_ANY(BEAMC_AFTER_COUNT(2), BEAMC_AFTER_PROCESSING_TIME(5000)))},
+    {"pair_and_clock",
+     BEAMC_REPEATEDLY(BEAMC_AFTER_ALL(BEAMC_AFTER_COUNT(2), BEAMC_AFTER_PROCESSING_TIME(5000)))},
+    {"two_then_each",
+     BEAMC_AFTER_EACH(BEAMC_AFTER_COUNT(2), BEAMC_REPEATEDLY(BEAMC_AFTER_COUNT(1)))},
+    {"each_until_over",
+     BEAMC_OR_FINALLY(BEAMC_REPEATEDLY(BEAMC_AFTER_COUNT(1)), BEAMC_AFTER_WATERMARK())},
+    {"always", BEAMC_ALWAYS()},
+    {"never", BEAMC_NEVER()},
+};
+
+static const beamc_trigger *trigger_of(const beamc_options *o) {
+    const char *name = beamc_option_text(o, "trigger");
+    size_t i = 0;
+    while (strcmp(triggers[i].name, name) != 0) {
+        i++;
+    }
+    return triggers[i].trigger;
 }
 
 static beamc_window_fn windows_of(const beamc_options *o) {
@@ -36,9 +69,7 @@ static beamc_window_fn windows_of(const beamc_options *o) {
 
 static void build(beamc_pipeline *p, const beamc_options *o) {
     beamc_pcoll windowed = beamc_window_into(
-        points(p), "Window", .fn = windows_of(o),
-        .trigger = BEAMC_AFTER_WATERMARK(.early = BEAMC_REPEATEDLY(BEAMC_AFTER_COUNT(2)),
-                                         .late = BEAMC_REPEATEDLY(BEAMC_AFTER_COUNT(1))),
+        points(p), "Window", .fn = windows_of(o), .trigger = trigger_of(o),
         .accumulation = beamc_option_bool(o, "accumulate") ? BEAMC_ACCUMULATING : BEAMC_DISCARDING,
         .on_time = BEAMC_ON_TIME_FIRE_IF_NONEMPTY,
         .allowed_lateness_ms = 1000 * beamc_option_int(o, "lateness"));
@@ -52,6 +83,12 @@ static const beamc_option options[] = {
      .default_text = "fixed",
      .choices = "fixed|sliding|sessions",
      .doc = "Minutes; minutes that begin each half minute; or points at most 30 s apart."},
+    {.name = "trigger",
+     .type = BEAMC_OPTION_CHOICE,
+     .default_text = "early_and_late",
+     .choices = "default|early_and_late|pairs|clock|pair_or_clock|pair_and_clock|two_then_each|"
+                "each_until_over|always|never",
+     .doc = "When a window fires; clock is 5 s after a pane's first point."},
     {.name = "accumulate",
      .type = BEAMC_OPTION_BOOL,
      .default_text = "false",

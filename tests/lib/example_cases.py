@@ -141,6 +141,11 @@ def batch(run, tmp):
           'bob: [20] the window ends', 'ann: [5] waited long enough')
 
 
+def deltas(run, tmp):
+    lines(run('deltas'), 'meter-1: 7 at 1970-01-01T02:00:00Z', 'meter-1: 23 at 1970-01-01T03:00:00Z',
+          'meter-2: 2 at 1970-01-01T06:00:00Z', 'meter-1: 1 at 1970-01-01T05:00:00Z')
+
+
 # --- windows and triggers ---
 
 
@@ -148,6 +153,28 @@ def windows(run, tmp):
     lines(run('windows'), 'red: 12 in %s pane 0 early, first' % (MINUTE % (0, 1)),
           'red: 3 in %s pane 1 on time' % (MINUTE % (0, 1)), 'blue: 1 in %s pane 0 on time, first' % (MINUTE % (0, 1)),
           'red: 2 in %s pane 2 late' % (MINUTE % (0, 1)), 'blue: 4 in %s pane 0 on time, first' % (MINUTE % (1, 2)))
+
+
+# The sums of red's panes in the first minute, whose points are 5, 7, 3 and, late, 2. Blue has 1 and 4, a minute each.
+TRIGGERS = {'default': [15, 2], 'early_and_late': [12, 3, 2], 'clock': [15, 2], 'pair_or_clock': [12, 3, 2],
+            'pair_and_clock': [15, 2], 'two_then_each': [12, 3, 2], 'always': [5, 7, 3, 2], 'never': [17]}
+# Prism fires what is left when a window ends, and late points behind a finished trigger.
+TRIGGERS_HERE = {'pairs': [12, 5], 'each_until_over': [5, 7, 3]}
+
+
+def check_triggers(run, expected):
+    for trigger, red in expected.items():
+        got = re.sub(r' pane .*', '', run('windows', '--trigger=' + trigger))
+        lines(got, 'blue: 1 in ' + MINUTE % (0, 1), 'blue: 4 in ' + MINUTE % (1, 2),
+              *['red: %d in %s' % (n, MINUTE % (0, 1)) for n in red])
+
+
+def triggers(run, tmp):
+    check_triggers(run, TRIGGERS)
+
+
+def triggers_to_the_letter(run, tmp):
+    check_triggers(run, TRIGGERS_HERE)
 
 
 SLIDING = [('red: 12', '00:00:00Z', '00:01:00Z', 'early'), ('red: 3', '00:00:00Z', '00:01:00Z', 'on time'),
@@ -192,6 +219,7 @@ def sqlite(run, tmp):
         assert db.execute('select sum(clicks), count(*) - count(distinct window || product) from clicks').fetchone() == (700, 0)
 
 
-EVERYWHERE = [minimal, primes, mandelbrot, enrich, ticks, tail, spool, live, dedup, visits, windows, sliding_windows]
+EVERYWHERE = [minimal, primes, mandelbrot, enrich, ticks, tail, spool, live, dedup, visits, deltas, windows,
+              triggers, sliding_windows]
 # docs/streaming.md, "On other runners", says why not on Prism.
-LOCAL_ONLY = [batch, batch_of_one, panes_of_sliding_windows, accumulated_windows, session_windows, sqlite]
+LOCAL_ONLY = [batch, batch_of_one, triggers_to_the_letter, panes_of_sliding_windows, accumulated_windows, session_windows, sqlite]
