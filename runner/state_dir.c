@@ -169,10 +169,9 @@ static beamc_status make_job(char out[BEAMC_STATE_JOB_MAX], beamc_error *err) {
     return BEAMC_OK;
 }
 
-/* Made beside and renamed: there is a whole one or none. */
+/* Made beside and renamed: there is a whole one or none. What SQLite kept beside an old one must be gone by
+ * then: it would be taken for the new one's. */
 static beamc_status make_file(beamc_state_dir *dir, beamc_error *err) {
-    char job[BEAMC_STATE_JOB_MAX];
-    BEAMC_TRY(make_job(job, err));
     char *beside = join(dir->path, STATE_FILE ".new");
     remove_files(beside);
     sqlite3 *db = NULL;
@@ -184,13 +183,14 @@ static beamc_status make_file(beamc_state_dir *dir, beamc_error *err) {
         "CREATE TABLE records (name BLOB PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;"
         "CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
         "INSERT INTO facts VALUES ('job', '%s'); COMMIT",
-        PAGE_BYTES, APPLICATION_ID, FORMAT_VERSION, job);
+        PAGE_BYTES, APPLICATION_ID, FORMAT_VERSION, dir->job);
     beamc_buf_put_u8(&sql, 0);
     rc = rc == SQLITE_OK ? sqlite3_exec(db, (const char *)sql.ptr, NULL, NULL, NULL) : rc;
     beamc_status status = rc == SQLITE_OK ? BEAMC_OK : beamc__state_error(dir, db, rc, err);
     sqlite3_close(db);
     if (status == BEAMC_OK) {
         sync_path(beside);
+        remove_files(dir->file);
         if (rename(beside, dir->file) != 0) {
             status = folder_error(dir, "write to", errno, err);
         }
@@ -231,22 +231,20 @@ static beamc_status open_file(beamc_state_dir *dir, bool reset, beamc_error *err
     if (fd < 0 && errno != ENOENT) {
         return folder_error(dir, "read", errno, err);
     }
-    if (fd >= 0 && reset) {
-        close(fd);
-        fd = -1;
-        remove_files(dir->file);
+    if (fd < 0 || reset) {
+        dir->unmade = true;
+        if (fd >= 0) {
+            close(fd);
+        }
+        return make_job(dir->job, err);
     }
-    if (fd < 0) {
-        BEAMC_TRY(make_file(dir, err));
-    } else {
-        beamc_status status = check_head(dir, fd, err);
-        close(fd);
-        BEAMC_TRY(status);
-    }
+    beamc_status status = check_head(dir, fd, err);
+    close(fd);
+    BEAMC_TRY(status);
     BEAMC_TRY(beamc__state_open_records(dir, err));
     beamc_buf job = {0};
     bool found;
-    beamc_status status = beamc__state_fact(dir, "job", &job, &found, err);
+    status = beamc__state_fact(dir, "job", &job, &found, err);
     if (status == BEAMC_OK && (!found || job.len >= sizeof dir->job)) {
         status = beamc__state_error(dir, NULL, SQLITE_CORRUPT, err);
     }
@@ -345,6 +343,11 @@ static const char *find_difference(beamc_slice old, beamc_slice now, beamc_slice
 
 beamc_status beamc__state_dir_check_steps(beamc_state_dir *dir, beamc_slice steps,
                                           beamc_error *err) {
+    if (dir->unmade) {
+        BEAMC_TRY(make_file(dir, err));
+        dir->unmade = false;
+        BEAMC_TRY(beamc__state_open_records(dir, err));
+    }
     beamc_buf old = {0};
     bool found;
     beamc_status status = beamc__state_fact(dir, "steps", &old, &found, err);

@@ -13,8 +13,8 @@
 
 typedef struct beamc_state_dir beamc_state_dir;
 
-/* Makes DIR and the file in it where they are not there. @p reset: forgets what the file holds. Fails with
- * one line: FAILED_PRECONDITION (another process has it, it belongs to another version, other files are
+/* Makes DIR where it is not there. @p reset: what the file holds is to be forgotten. The file is made, or
+ * made anew, by check_steps: a pipeline that cannot be built costs nobody his state. Fails with one line: FAILED_PRECONDITION (another process has it, it belongs to another version, other files are
  * in it), DATA_LOSS (damaged, not writable), RESOURCE_EXHAUSTED (no room). */
 beamc_status beamc__state_dir_open(const char *path, bool reset, beamc_state_dir **out,
                                    beamc_error *err) BEAMC_MUST_USE;

@@ -26,6 +26,7 @@ struct beamc_state_dir {
     char *file;            /* of the database */
     int lock_fd;
     char job[BEAMC_STATE_JOB_MAX];
+    bool unmade;     /* the file is made, or made anew, when the pipeline has proved good */
     bool is_writing; /* all in it was found good: commits have begun */
 
     sqlite3 *writer; /* put, remove, commit */
