@@ -101,6 +101,13 @@ asan ubsan tsan:
 	@$(MAKE) VARIANT=$@ build-tests
 	@$(SAN_ENV) $(PYTHON3) tests/run --build=build/$@ --sanitizer=$@ $(if $(T),--filter='$(T)')
 
+CHAOS_KILLS ?= 1000
+CHAOS_SEED ?= 1
+chaos: ## kill -9 jobs with --state_dir at random instants, CHAOS_KILLS=1000 times, and count their rows; CHAOS_SEED=1
+	@scripts/install-deps build test
+	@$(MAKE) build-tests
+	@$(PYTHON3) tests/chaos/chaos.py --kills=$(CHAOS_KILLS) --seed=$(CHAOS_SEED) --keep=build/chaos $(ARGS)
+
 # --- benchmarks -----------------------------------------------------------------------------------
 # bench/NAME.c are programs; bench/run, run-streaming and run-fnapi run them beside their references.
 BENCH_NAMES := $(basename $(notdir $(wildcard bench/*.c)))
@@ -126,4 +133,4 @@ bench-fnapi: ## elements/s of the worker beside the Go and Python harnesses
 
 build-bench: $(BENCHES)
 
-.PHONY: unit fuzz-replay fuzz build-fuzz build-tests build-interop test test-full test-performance soak interop asan ubsan tsan bench bench-fnapi build-bench
+.PHONY: chaos unit fuzz-replay fuzz build-fuzz build-tests build-interop test test-full test-performance soak interop asan ubsan tsan bench bench-fnapi build-bench

@@ -21,6 +21,8 @@ typedef struct beamc_jsonl_config {
 } beamc_jsonl_config;
 extern const beamc_row beamc__jsonl_config_row;
 
+/* beamc_to_jsonl with stable input, for a job that may be continued. */
+extern const beamc_dofn beamc__to_jsonl_stable;
 /* The parts of all tables to DIR/<table>.jsonl, once all are there. */
 extern const beamc_dofn beamc__finish_jsonl;
 /* The same for a job that may be continued: the list of parts is settled before. */

@@ -2,10 +2,8 @@
  * The file is made when the first full buffer is written, or when the bundle ends; a bundle without rows
  * makes none, and one that fails removes what it has.
  *
- * Stable input is not needed, also where the job may be continued. A part counts only if it is in the list
- * that finish gets, no two have the same name, and a part is synced before its bundle ends: so what the list
- * of a checkpoint names is there, whole, and belongs to that checkpoint's rows. After a crash other bundles
- * write other parts, and those that no list names go with the folder. */
+ * Where the job may be continued there is stable input. A bundle that comes again writes the same part anew,
+ * from its start; and a part is on the disk before its bundle ends, so what a list of parts names is whole. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -68,27 +66,36 @@ static void put_bundle_id(beamc_buf *out, const char *id) {
     }
 }
 
-/* The name sorts by bundle id; the random end keeps workers apart whose runner counts bundles for each. */
-static void name_part(beamc_ctx *ctx, instance *in) {
-    const beamc_jsonl_config *c = beamc_config(ctx);
+/* Keeps workers apart whose runner counts bundles for each. */
+static void put_random_end(beamc_buf *out) {
     uint32_t random = 0;
     if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random) {
         random = (uint32_t)getpid();
     }
+    beamc_buf_printf(out, "-%08x", (unsigned)random);
+}
+
+/* The name sorts by bundle id. */
+static void name_part(beamc_ctx *ctx, instance *in) {
+    const beamc_jsonl_config *c = beamc_config(ctx);
     beamc_buf_clear(&in->path);
     beamc_buf_printf(&in->path, "%.*s/" BEAMC_JSONL_PARTS_PREFIX "%.*s/", BEAMC_SLICE_ARG(c->dir),
                      BEAMC_SLICE_ARG(c->job));
     in->name_at = in->path.len;
     beamc_buf_printf(&in->path, "%.*s-", BEAMC_SLICE_ARG(c->tables));
     put_bundle_id(&in->path, beamc_ctx_bundle_id(ctx));
-    beamc_buf_printf(&in->path, "-%08x.part", (unsigned)random);
+    if (!c->lasting) {
+        put_random_end(&in->path);
+    }
+    beamc_buf_put_str(&in->path, ".part");
     beamc_buf_put_u8(&in->path, 0);
 }
 
 static beamc_status open_part(beamc_ctx *ctx, instance *in) {
+    const beamc_jsonl_config *c = beamc_config(ctx);
     name_part(ctx, in);
     const char *path = (const char *)in->path.ptr;
-    int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+    int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (c->lasting ? O_TRUNC : O_EXCL);
     in->fd = open(path, flags, 0666);
     if (in->fd < 0 && errno == ENOENT) { /* the first part of all makes the folder */
         beamc_slice folder =
@@ -172,16 +179,21 @@ static void teardown(beamc_ctx *ctx) {
     beamc_buf_free(&in->path);
 }
 
+#define TO_JSONL                                                                                   \
+    .doc = "Rows to JSON lines: each bundle writes one file beside the output.",                   \
+    .config = &beamc__jsonl_config_row, .instance_size = sizeof(instance),                         \
+    .outputs[0] = {"parts", &beamc__part_coder}, .observes_window = true, .setup = setup,          \
+    .process = process, .finish_bundle = finish_bundle, .teardown = teardown
+
 const beamc_dofn beamc_to_jsonl = {
     BEAMC_DOFN_ABI,
     .urn = "beamc:dofn:to_jsonl:v1",
-    .doc = "Rows to JSON lines: each bundle writes one file beside the output.",
-    .config = &beamc__jsonl_config_row,
-    .instance_size = sizeof(instance),
-    .outputs[0] = {"parts", &beamc__part_coder},
-    .observes_window = true,
-    .setup = setup,
-    .process = process,
-    .finish_bundle = finish_bundle,
-    .teardown = teardown,
+    TO_JSONL,
+};
+
+const beamc_dofn beamc__to_jsonl_stable = {
+    BEAMC_DOFN_ABI,
+    .urn = "beamc:dofn:to_jsonl_stable:v1",
+    .requires_stable_input = true,
+    TO_JSONL,
 };

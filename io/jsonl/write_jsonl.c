@@ -81,9 +81,10 @@ static void build_parts(beamc_pipeline *pipeline, const beamc_sink_table *tables
                         bool unbounded, beamc_jsonl_config *config, beamc_slice names) {
     beamc_arena *arena = beamc_arena_new(0);
     beamc_pcoll *parts = beamc_arena_zalloc(arena, (count + 1) * sizeof *parts);
+    const beamc_dofn *write = config->lasting ? &beamc__to_jsonl_stable : &beamc_to_jsonl;
     for (size_t i = 0; i < count; i++) {
         config->tables = beamc_str(tables[i].name);
-        parts[i] = beamc__write_table(&tables[i], unbounded, &beamc_to_jsonl, config);
+        parts[i] = beamc__write_table(&tables[i], unbounded, write, config);
     }
     config->tables = names;
     const beamc_dofn *finish = config->lasting ? &beamc__finish_jsonl_stable : &beamc__finish_jsonl;

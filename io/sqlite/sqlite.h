@@ -28,8 +28,9 @@ beamc_status beamc__sqlite_open(beamc_database *db, const beamc_sqlite_config *c
 /* A file beside the output that a job has begun, and made it: ".beamc-<job>.<name>", in @p arena. */
 const char *beamc__sqlite_marker_path(const beamc_sqlite_config *config, beamc_arena *arena);
 
-/* Rows into the finished file, for unbounded tables: with stable input, since a bundle that comes again,
- * tried again or after a crash, is known by its id and must not be written twice. */
+/* beamc_to_sqlite with stable input, for a job that may be continued. */
+extern const beamc_dofn beamc__to_sqlite_stable;
+/* The same into the finished file, for unbounded tables. */
 extern const beamc_dofn beamc__to_sqlite_in_place;
 /* All that bundles committed to the finished file. */
 extern const beamc_dofn beamc__finish_sqlite;

@@ -1,12 +1,11 @@
 /* to_sqlite.c: rows into a table of a SQLite file. A bundle's rows are kept, encoded, until it ends, and go
  * in by one transaction, together with a record of which rows they are.
  *
- * Bounded tables go into a file that is finished later. Bundles have names there that no other attempt has,
- * and the finishing DoFn removes the rows of those that are not in its list: of attempts that failed
- * behind this step, or that a crash undid. So stable input is not needed.
+ * Bounded tables go into a file that is finished later. Attempts have names there that no other one has, and
+ * the finishing DoFn removes the rows of those that are not in its list, since they failed behind this step.
  *
- * Unbounded ones go into the file itself, where nothing can be undone. There a bundle that comes again must
- * be the same, and is skipped if it is in the record. */
+ * Where the job may be continued, and for unbounded tables, which go into the file itself, there is stable
+ * input: a bundle that comes again is the same, and is skipped if it is in the record. */
 #include "io/sqlite/sqlite.h"
 
 #include <sys/random.h>
@@ -114,10 +113,14 @@ static beamc_status insert_some(beamc_ctx *ctx, instance *in, beamc_slice *rest,
     return BEAMC_OK;
 }
 
+static bool is_stable(const beamc_sqlite_config *c) {
+    return c->in_place || c->durable;
+}
+
 /* The bundle's name in the record. */
 static beamc_slice name_bundle(beamc_ctx *ctx, instance *in) {
     const beamc_sqlite_config *c = beamc_config(ctx);
-    if (c->in_place) {
+    if (is_stable(c)) {
         return beamc_str(beamc_ctx_bundle_id(ctx));
     }
     return beamc_format(ctx, "%s-%016llx-%llu", beamc_ctx_bundle_id(ctx),
@@ -165,8 +168,10 @@ static beamc_status commit_bundle(beamc_ctx *ctx, instance *in, beamc_slice name
     beamc_error *err = beamc_ctx_error(ctx);
     BEAMC_TRY(beamc__sqlite_open(in->db, c, in->marker, err));
     if (c->in_place) {
-        bool known;
         BEAMC_TRY(beamc__database_check_place(in->db, err));
+    }
+    if (is_stable(c)) {
+        bool known;
         BEAMC_TRY(beamc__bundle_is_known(in->db, c->tables, name, &known, err));
         if (known) {
             return BEAMC_OK;
@@ -224,6 +229,13 @@ static void teardown(beamc_ctx *ctx) {
 const beamc_dofn beamc_to_sqlite = {
     BEAMC_DOFN_ABI,
     .urn = "beamc:dofn:to_sqlite:v1",
+    TO_SQLITE,
+};
+
+const beamc_dofn beamc__to_sqlite_stable = {
+    BEAMC_DOFN_ABI,
+    .urn = "beamc:dofn:to_sqlite_stable:v1",
+    .requires_stable_input = true,
     TO_SQLITE,
 };
 

@@ -103,7 +103,9 @@ static void build(beamc_pipeline *pipeline, const char *label, const beamc_sink_
     beamc_buf names = {0};
     beamc__join_tables(tables, count, &names);
     beamc_pcoll *parts = beamc_arena_zalloc(arena, (count + 1) * sizeof *parts);
-    const beamc_dofn *write = config->in_place ? &beamc__to_sqlite_in_place : &beamc_to_sqlite;
+    const beamc_dofn *write = config->in_place  ? &beamc__to_sqlite_in_place
+                              : config->durable ? &beamc__to_sqlite_stable
+                                                : &beamc_to_sqlite;
     const beamc_dofn *finish =
         config->durable ? &beamc__finish_sqlite_stable : &beamc__finish_sqlite;
     beamc_composite_begin(pipeline, label);

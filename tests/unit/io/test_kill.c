@@ -213,7 +213,9 @@ static void save_parts(kit *k) {
 }
 
 static void write_bundle(kit *k, const char *table, int b) {
-    k->bundle_id = "j-7"; /* the same for all: names of parts are not made of it alone */
+    char id[16];
+    snprintf(id, sizeof id, "j-%d", b);
+    k->bundle_id = id;
     io_feed_rows(k, table, b * BUNDLE_ROWS, (b + 1) * BUNDLE_ROWS);
     kit_run(k);
     save_parts(k);
@@ -233,13 +235,13 @@ static beamc_sqlite_config partial_config(const char *tables) {
 static kit *parts_plan(bool jsonl, const char *table) {
     if (!jsonl) {
         beamc_sqlite_config c = partial_config(table);
-        return io_plan(&beamc_to_sqlite, &c, &io_row_coder);
+        return io_plan(&beamc__to_sqlite_stable, &c, &io_row_coder);
     }
     beamc_jsonl_config c = {.dir = beamc_str(io_dir),
                             .job = BEAMC_STR("job"),
                             .tables = beamc_str(table),
                             .lasting = true};
-    return io_plan(&beamc_to_jsonl, &c, &io_row_coder);
+    return io_plan(&beamc__to_jsonl_stable, &c, &io_row_coder);
 }
 
 static void finish_parts(bool jsonl) {
