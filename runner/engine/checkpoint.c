@@ -89,10 +89,12 @@ static int64_t interval_ms(const beamc_engine *e, bool idle) {
     int64_t least = e->config.checkpoint_ms > 0 ? e->config.checkpoint_ms
                     : e->bounded                ? BOUNDED_MS
                                                 : UNBOUNDED_MS;
-    if (idle && c->waits && least > EAGER_MS) {
-        least = EAGER_MS;
+    int64_t cost = c->cost_ms * COST_SHARE;
+    if (idle && c->waits) { /* nothing is lost, and the oftener, the less there is to write */
+        least = least > EAGER_MS ? EAGER_MS : least;
+        cost = c->cost_ms;
     }
-    return least > c->cost_ms * COST_SHARE ? least : c->cost_ms * COST_SHARE;
+    return least > cost ? least : cost;
 }
 
 int64_t beamc__checkpoint_sleep_ms(const beamc_engine *e) {
