@@ -136,7 +136,12 @@ static void build(beamc_pipeline *p, const beamc_options *o) {
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         if (beamc_slice_eq(wanted, beamc_str(kinds[i].name))) {
             blob_config blob = {beamc_option_int(o, "bytes"), beamc_option_int(o, "pairs")};
-            beamc_pardo(pairs_read(p, o), "Step", kinds[i].fn,
+            beamc_pcoll pairs = pairs_read(p, o);
+            int64_t window_ms = beamc_option_int(o, "window_ms");
+            if (window_ms > 0) {
+                pairs = beamc_window_into(pairs, "Window", .fn = beamc_fixed(.size_ms = window_ms));
+            }
+            beamc_pardo(pairs, "Step", kinds[i].fn,
                         .config = kinds[i].fn->config != NULL ? &blob : NULL);
             return;
         }
@@ -157,6 +162,13 @@ static const beamc_option options[] = {
      .max = 1 << 20,
      .placeholder = "N",
      .doc = "blob: what each key keeps."},
+    {.name = "window_ms",
+     .type = BEAMC_OPTION_INT,
+     .default_text = "0",
+     .min = 0,
+     .max = INT64_MAX,
+     .placeholder = "MS",
+     .doc = "Fixed windows; 0: the global one."},
     PAIRS_OPTIONS,
     {0},
 };
