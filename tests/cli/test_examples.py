@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -120,6 +121,34 @@ def ctrl_c_drains_what_has_no_end(tmp):
     rows = [json.loads(line) for line in open(os.path.join(tmp, 'live', 'clicks.jsonl'), encoding='utf-8')]
     assert job.returncode == 0, (job.returncode, err)
     assert sum(row['clicks'] for row in rows) > 10, rows
+
+
+@test
+def what_is_stopped_or_killed_goes_on_where_it_was(tmp):
+    """live with --state_dir: every click in one row, each row once, in both sinks."""
+    for sink in ('--output=out', '--sqlite=out.sqlite'):
+        flags = ['--events=3000', '--state_dir=state-' + sink[2:5], sink]
+        for how, code in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
+            job = started('live', *flags, cwd=tmp)
+            try:
+                time.sleep(0.8)
+                job.send_signal(how)
+                _, err = job.communicate(timeout=30)
+            finally:
+                job.kill()
+            assert job.returncode == code, (sink, job.returncode, err)
+        done = run('live', *flags, cwd=tmp)
+        assert done.returncode == 0, (sink, done)
+        if sink == '--output=out':
+            with open(os.path.join(tmp, 'out', 'clicks.jsonl'), encoding='utf-8') as table:
+                rows = [(r['clicks'], r['window'], r['product']) for r in map(json.loads, table)]
+        else:
+            with sqlite3.connect(os.path.join(tmp, 'out.sqlite')) as db:
+                rows = db.execute('select clicks, window, product from clicks').fetchall()
+        assert sum(row[0] for row in rows) == 2100, (sink, rows)
+        assert len(set(row[1:] for row in rows)) == len(rows), (sink, rows)
+        again = run('live', *flags, cwd=tmp)
+        assert again.returncode == 0 and 'done before' in again.stderr + again.stdout, (sink, again)
 
 
 @test
