@@ -3,7 +3,8 @@
  *     ./tail --input=app.log                 until nothing was written for --idle_ms
  *     ./tail --input=app.log --idle_ms=0     for ever, until Ctrl-C
  *
- * A line is "2026-01-01T00:00:00Z LEVEL text"; what is no such line is left out. Prints
+ * A line is "2026-01-01T00:00:00Z LEVEL text"; what is no such line, or out of order by more than
+ * --slack_ms, is left out. Prints
  * "ERROR: 2 in [START, END)" as soon as the lines' times say that the minute is over. */
 #include <errno.h>
 #include <stdio.h>
@@ -47,6 +48,11 @@ static beamc_status emit_line(beamc_ctx *ctx, beamc_slice line) {
     size_t time_len = space != NULL ? (size_t)(space - line.ptr) : 0;
     beamc_time time;
     if (!beamc_parse_time(beamc_slice_of(line.ptr, time_len), &time)) {
+        return BEAMC_OK;
+    }
+    if (time < beamc_watermark(ctx)) { /* further behind than was promised */
+        BEAMC_LOG_WARN(NULL, "left out, more than %lld ms late: %.*s", (long long)s->slack_ms,
+                       BEAMC_SLICE_ARG(line));
         return BEAMC_OK;
     }
     beamc_watermark_set(ctx, time - s->slack_ms); /* it never moves back */

@@ -224,15 +224,15 @@ def splitting_case(t, peer, timeout=120):
     assert 1 <= splits <= 100, 'the runner split %d times: %s' % (splits, counters)
 
 
-def failing_case(t, peer, timeout=120):
+def failing_case(t, peer, timeout=120, case='fail', words='is not liked here'):
     """A DoFn that fails fails the job: exit code 1, and its words reach the user."""
     program = lib.program('runner_pipelines')
     source = t.path('input.txt')
     pairs_input(source, lines=10)
-    result = t.run([program, '--case=fail', '--input=' + source, '--out=' + t.path('out')] + portable(peer),
+    result = t.run([program, '--case=' + case, '--input=' + source, '--out=' + t.path('out')] + portable(peer),
                    timeout=timeout, check=False)
     equal((result.code, result.timed_out), (1, False), 'exit code of a failed job')
-    assert 'is not liked here' in result.stderr, result.stderr
+    assert words in result.stderr, result.stderr
     assert not os.path.exists(t.path('out', 'never.jsonl')), 'a failed job left a table'
 
 

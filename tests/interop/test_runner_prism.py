@@ -44,6 +44,11 @@ def test_failing_dofn(t):
     cases.failing_case(t, t.shared_peer(PEER))
 
 
+def test_undeclared_output(t):
+    cases.failing_case(t, t.shared_peer(PEER), case='undeclared', words='DoFn beamc:test:undeclared:v1 emits to output 3, which it does '
+                       'not declare (it has 1: [0] "out"): add it to .outputs')
+
+
 def test_ecommerce(t):
     cases.ecommerce_case(t, t.shared_peer(PEER))
 

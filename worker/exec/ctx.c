@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "worker/exec/misuse.h"
 #include "worker/exec/sdf.h"
 #include "base/log.h"
 #include "base/time_text.h"
@@ -140,7 +141,10 @@ beamc_status beamc__ctx_emit(beamc_ctx *ctx, unsigned output, const beamc_wv *wv
     }
     beamc_pcol *pc = ctx->outputs[output];
     if (ctx->sdf != NULL) {
-        beamc_sdf_note(ctx->sdf, wv->timestamp);
+        beamc_time promised = BEAMC_TIME_MIN;
+        if (!beamc_sdf_note(ctx->sdf, wv->timestamp, &promised)) {
+            return beamc__misuse_watermark(ctx, output, wv->timestamp, promised);
+        }
     }
     if (pc == NULL) {
         return BEAMC_OK;
@@ -155,24 +159,12 @@ beamc_status beamc__ctx_emit(beamc_ctx *ctx, unsigned output, const beamc_wv *wv
     return status;
 }
 
-static beamc_status no_output(beamc_ctx *ctx, unsigned output) {
-    return BEAMC_FAIL(&ctx->plan->error, INVALID_ARGUMENT,
-                      "emit to output %u, but the DoFn's table has %u outputs", output,
-                      ctx->output_count);
-}
-
-static beamc_status no_element(beamc_ctx *ctx) {
-    return BEAMC_FAIL(&ctx->plan->error, FAILED_PRECONDITION,
-                      "there is no element at hand in this callback to take timestamp and window "
-                      "from: use beamc_emit_in");
-}
-
 beamc_status beamc_emit(beamc_ctx *ctx, unsigned output, beamc_value value) {
     if (__builtin_expect(output >= ctx->output_count, 0)) {
-        return no_output(ctx, output);
+        return beamc__misuse_output(ctx, output);
     }
     if (__builtin_expect(ctx->at == NULL, 0)) {
-        return no_element(ctx);
+        return beamc__misuse_emit(ctx);
     }
     beamc_wv wv = *ctx->at;
     wv.value = value;
@@ -182,10 +174,10 @@ beamc_status beamc_emit(beamc_ctx *ctx, unsigned output, beamc_value value) {
 beamc_status beamc_emit_at(beamc_ctx *ctx, unsigned output, beamc_time timestamp,
                            beamc_value value) {
     if (__builtin_expect(output >= ctx->output_count, 0)) {
-        return no_output(ctx, output);
+        return beamc__misuse_output(ctx, output);
     }
     if (__builtin_expect(ctx->at == NULL, 0)) {
-        return no_element(ctx);
+        return beamc__misuse_emit(ctx);
     }
     beamc_wv wv = *ctx->at;
     wv.value = value;
@@ -196,7 +188,7 @@ beamc_status beamc_emit_at(beamc_ctx *ctx, unsigned output, beamc_time timestamp
 beamc_status beamc_emit_in(beamc_ctx *ctx, unsigned output, beamc_time timestamp,
                            beamc_window window, beamc_value value) {
     if (__builtin_expect(output >= ctx->output_count, 0)) {
-        return no_output(ctx, output);
+        return beamc__misuse_output(ctx, output);
     }
     static const beamc_pane no_firing = BEAMC_PANE_NO_FIRING;
     beamc_wv wv = {value, timestamp, &window, 1, ctx->at != NULL ? ctx->at->pane : no_firing};
@@ -210,7 +202,7 @@ const beamc_windowed_value *beamc__ctx_windowed(const beamc_ctx *ctx) {
 beamc_status beamc__emit_windowed(beamc_ctx *ctx, unsigned output,
                                   const beamc_windowed_value *value) {
     if (output >= ctx->output_count) {
-        return no_output(ctx, output);
+        return beamc__misuse_output(ctx, output);
     }
     return beamc__ctx_emit(ctx, output, value);
 }

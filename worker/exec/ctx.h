@@ -17,6 +17,7 @@ struct beamc_sdf;
 struct beamc_ctx {
     beamc_plan *plan;
     const char *step;
+    const beamc_dofn *fn; /* NULL: a combiner's */
     const void *config;
     void *instance;
     beamc_arena *instance_arena; /* lives as long as the plan */

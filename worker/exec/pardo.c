@@ -119,6 +119,7 @@ beamc_pardo *beamc__pardo_new(beamc_plan *plan, const char *id, const beamc_dofn
     p->fn = fn;
     beamc__ctx_init(&p->ctx, plan, id, config, fn->instance_size);
     p->ctx.may_finalize = fn->requires_finalization;
+    p->ctx.fn = fn;
     p->ctx.output_count = output_count;
     for (unsigned i = 0; i < output_count; i++) {
         p->ctx.outputs[i] = outputs[i];

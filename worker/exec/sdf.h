@@ -67,12 +67,17 @@ void beamc__sdf_fraction_done(beamc_sdf *sdf, int64_t index, double *done);
 /* Work done and remaining of the element in progress. False: none is. */
 bool beamc__sdf_progress(beamc_sdf *sdf, double *done, double *remaining);
 
-/* A largest-timestamp estimator is told of each element. */
-static inline void beamc_sdf_note(beamc_sdf *sdf, beamc_time timestamp) {
-    if (sdf->fn->watermark == BEAMC_WATERMARK_MONOTONIC &&
-        timestamp > atomic_load_explicit(&sdf->watermark, memory_order_relaxed)) {
+/* Each element that is emitted: a largest-timestamp estimator is told of it. False: it lies behind
+ * what the estimator has promised. The clock promises nothing that could be checked. */
+static inline bool beamc_sdf_note(beamc_sdf *sdf, beamc_time timestamp, beamc_time *promised) {
+    if (sdf->fn->watermark == BEAMC_WATERMARK_WALL_TIME) {
+        return true;
+    }
+    *promised = atomic_load_explicit(&sdf->watermark, memory_order_relaxed);
+    if (sdf->fn->watermark == BEAMC_WATERMARK_MONOTONIC && timestamp > *promised) {
         atomic_store_explicit(&sdf->watermark, timestamp, memory_order_relaxed);
     }
+    return timestamp >= *promised;
 }
 
 #endif

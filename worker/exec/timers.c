@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/wire.h"
+#include "worker/exec/misuse.h"
 #include "worker/exec/user_state.h"
 
 /* More than that and the settings are sent before the bundle ends. */
@@ -180,19 +181,13 @@ beamc_status beamc__timers_read(beamc_timers *t, unsigned family, beamc_slice *d
 
 static beamc_status family_of(beamc_ctx *ctx, unsigned timer, unsigned *family) {
     beamc_timers *t = ctx->timers;
-    if (t == NULL || ctx->at == NULL) {
-        return BEAMC_FAIL(&ctx->plan->error, FAILED_PRECONDITION, "timers can be used %s",
-                          t == NULL ? "by DoFns that list them in `timers`"
-                                    : "in process and on_timer only, where there is a key");
-    }
-    for (unsigned i = 0; i < t->family_count; i++) {
+    for (unsigned i = 0; t != NULL && ctx->at != NULL && i < t->family_count; i++) {
         if (!t->families[i].is_expiration && t->families[i].index == timer) {
             *family = i;
             return BEAMC_OK;
         }
     }
-    return BEAMC_FAIL(&ctx->plan->error, INVALID_ARGUMENT, "timer %u is not in the DoFn's table",
-                      timer);
+    return beamc__misuse_timer(ctx, timer);
 }
 
 static beamc_status put_setting(beamc_ctx *ctx, unsigned family, beamc_timer_value *timer) {
@@ -216,19 +211,32 @@ static beamc_status put_setting(beamc_ctx *ctx, unsigned family, beamc_timer_val
     return t->bytes > KEEP_BYTES ? beamc__timers_flush(t) : BEAMC_OK;
 }
 
+/* The last instant at which an event-time timer of the window can fire. */
+static beamc_time expiry_of(const beamc_ctx *ctx) {
+    beamc_time last = beamc_window_max(beamc_current_window(ctx)), t;
+    if (__builtin_add_overflow(last, ctx->timers->allowed_lateness_ms, &t) ||
+        t > BEAMC_TIME_GLOBAL_WINDOW_MAX) {
+        t = BEAMC_TIME_GLOBAL_WINDOW_MAX;
+    }
+    return t < last ? last : t;
+}
+
 beamc_status beamc_timer_set_with(beamc_ctx *ctx, unsigned timer, beamc_time fire_at,
                                   beamc_timer_options options) {
     unsigned family = 0;
     BEAMC_TRY(family_of(ctx, timer, &family));
     bool event_time = ctx->timers->families[family].domain == BEAMC_EVENT_TIME;
+    if (event_time && fire_at > expiry_of(ctx)) {
+        return beamc__misuse_timer_time(ctx, ctx->timers->families[family].id, fire_at,
+                                        expiry_of(ctx),
+                                        "but its window, with the allowed lateness, ends at");
+    }
     beamc_time hold = event_time ? fire_at : beamc_timestamp(ctx);
     if (options.has_output_time) {
         hold = options.output_time;
         if (event_time && hold > fire_at) {
-            return BEAMC_FAIL(&ctx->plan->error, INVALID_ARGUMENT,
-                              "timer %s: output time %lld lies behind the firing at %lld",
-                              ctx->timers->families[family].id, (long long)hold,
-                              (long long)fire_at);
+            return beamc__misuse_timer_time(ctx, ctx->timers->families[family].id, fire_at, hold,
+                                            "which is before its output time");
         }
     }
     beamc_timer_value v = {.tag = options.tag, .fire_at = fire_at, .hold_at = hold};

@@ -24,6 +24,7 @@ typedef struct beamc_timers {
     beamc_arena *memory;
     beamc_records set; /* by family, tag, window and key: the last setting of this bundle */
     size_t bytes;
+    int64_t allowed_lateness_ms; /* of the windows: none fires when they have expired */
     beamc_buf name;
     beamc_buf encoded;
 } beamc_timers;

@@ -11,7 +11,7 @@ const beamc_row beamc_offset_range_row = BEAMC_ROW(beamc_offset_range, range_fie
 
 beamc_status beamc__tracker_start(beamc_tracker *t, beamc_ctx *ctx, const void *restriction) {
     t->restriction = restriction;
-    t->backwards = false;
+    t->backwards = t->failed = t->after = false;
     if (t->fn != NULL) {
         memset(t->state, 0, t->fn->state_size);
         return t->fn->start != NULL ? t->fn->start(ctx, t->state, restriction) : BEAMC_OK;
@@ -22,6 +22,18 @@ beamc_status beamc__tracker_start(beamc_tracker *t, beamc_ctx *ctx, const void *
     atomic_store(&t->claimed, range->start);
     atomic_store(&t->stop, range->stop > range->start ? range->stop : range->start);
     return BEAMC_OK;
+}
+
+/* Whoever goes on behind a claim that failed works on what is no longer his. Lock held. */
+static bool note_claim(beamc_tracker *t, bool ours, int64_t offset) {
+    if (t->failed && !t->after) {
+        t->after = true;
+        t->after_offset = offset;
+    } else if (!ours && !t->failed) {
+        t->failed = true;
+        t->failed_offset = offset;
+    }
+    return ours && !t->failed;
 }
 
 /* The first claim, and wrong ones. */
@@ -37,7 +49,7 @@ bool beamc__tracker_claim_first(beamc_tracker *t, int64_t offset) {
     } else {
         atomic_store(&t->claimed, offset);
         atomic_store(&t->any, true);
-        ours = offset < atomic_load(&t->stop);
+        ours = note_claim(t, offset < atomic_load(&t->stop), offset);
     }
     pthread_mutex_unlock(t->mu);
     return ours;
@@ -46,7 +58,7 @@ bool beamc__tracker_claim_first(beamc_tracker *t, int64_t offset) {
 /* A claim that met the stop: a splitter may be about to take it back. */
 bool beamc__tracker_claim_again(beamc_tracker *t, int64_t offset) {
     pthread_mutex_lock(t->mu);
-    bool ours = offset < atomic_load(&t->stop);
+    bool ours = note_claim(t, offset < atomic_load(&t->stop), offset);
     pthread_mutex_unlock(t->mu);
     return ours;
 }
@@ -56,7 +68,7 @@ bool beamc__tracker_claim_position(beamc_tracker *t, const void *position) {
         return beamc_tracker_claim(t, *(const int64_t *)position);
     }
     pthread_mutex_lock(t->mu);
-    bool ours = t->fn->try_claim(t->state, position);
+    bool ours = note_claim(t, !t->failed && t->fn->try_claim(t->state, position), 0);
     pthread_mutex_unlock(t->mu);
     return ours;
 }
@@ -123,8 +135,19 @@ void beamc__tracker_progress(const beamc_tracker *t, double *done, double *remai
 }
 
 beamc_status beamc__tracker_check_done(const beamc_tracker *t, beamc_error *err) {
+    if (t->after && t->fn != NULL) {
+        return BEAMC_FAIL(err, FAILED_PRECONDITION,
+                          "a position was claimed behind a claim that had failed: return from "
+                          "process as soon as beamc_try_claim_position returns false");
+    }
     if (t->fn != NULL) {
         return t->fn->check_done != NULL ? t->fn->check_done(t->state, err) : BEAMC_OK;
+    }
+    if (t->after) {
+        return BEAMC_FAIL(err, FAILED_PRECONDITION,
+                          "offset %lld was claimed although the claim of %lld had failed: return "
+                          "from process as soon as beamc_try_claim returns false",
+                          (long long)t->after_offset, (long long)t->failed_offset);
     }
     int64_t stop = atomic_load(&t->stop);
     int64_t last = atomic_load(&t->claimed);

@@ -22,6 +22,9 @@ typedef struct beamc_tracker {
     _Atomic bool any;        /* one was */
     bool backwards;          /* an offset before the last one was asked for */
     int64_t wrong_offset;
+    bool failed; /* a claim has: nothing may be claimed behind it */
+    bool after;  /* something was */
+    int64_t failed_offset, after_offset;
 } beamc_tracker;
 
 /* Begins with @p restriction. Nobody else may look at the tracker meanwhile. */

@@ -42,6 +42,7 @@ typedef struct beamc_tr_pcol {
     beamc_pcol *pc;
     const beamc_coder *expected;   /* how a consumer wants it in memory; NULL: as it comes */
     beamc_output_time output_time; /* of its windowing strategy, as the next */
+    int64_t allowed_lateness_ms;
     beamc_window_fn windows;
     const beamc_coder *window_coder; /* NULL: none that we know */
     size_t consumer_count;

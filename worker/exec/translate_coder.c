@@ -131,6 +131,7 @@ beamc_status beamc__tr_window_fn(beamc_tr *tr, const Pipe__FunctionSpec *spec,
 beamc_status beamc__tr_windowing(beamc_tr *tr, beamc_tr_pcol *pcol) {
     const Pipe__WindowingStrategy *s =
         beamc__tr_find(&tr->strategy_index, pcol->proto->windowing_strategy_id);
+    pcol->allowed_lateness_ms = s == NULL ? INT64_MAX : s->allowed_lateness;
     if (s == NULL) {
         return BEAMC_OK;
     }

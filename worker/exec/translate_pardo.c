@@ -346,6 +346,7 @@ static beamc_status make_timers(beamc_tr *tr, const beamc_tr_node *node, const b
         return BEAMC_OK;
     }
     beamc_timers *timers = beamc__timers_new(p);
+    timers->allowed_lateness_ms = node->inputs[0].pcol->allowed_lateness_ms;
     for (size_t i = 0; i < node->pardo->n_timer_family_specs; i++) {
         const Pipe__ParDoPayload__TimerFamilySpecsEntry *entry = node->pardo->timer_family_specs[i];
         BEAMC_TRY_CTX(tr->err, make_family(tr, node, entry, key, timers), "timer family %s",

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "worker/exec/misuse.h"
 #include "worker/exec/user_state_cells.h"
 
 enum { CACHE_BYTES = 32 << 20, KEEP_BAG_BYTES = 1 << 20 };
@@ -108,29 +109,15 @@ static beamc_scope *scope_at(beamc_user_state *s) {
     return s->scope = scope;
 }
 
-static const char *const kind_names[] = {[BEAMC_STATE_VALUE] = "value",
-                                         [BEAMC_STATE_BAG] = "bag",
-                                         [BEAMC_STATE_COMBINING] = "combining",
-                                         [BEAMC_STATE_MAP] = "map",
-                                         [BEAMC_STATE_SET] = "set",
-                                         [BEAMC_STATE_ORDERED_LIST] = "ordered list"};
-
 beamc_status beamc__cell_at(beamc_ctx *ctx, unsigned index, unsigned kinds, beamc_cell **cell,
                             const beamc_state_def **def) {
     beamc_user_state *s = ctx->state;
-    beamc_error *err = &ctx->plan->error;
-    if (s == NULL || ctx->at == NULL) {
-        return BEAMC_FAIL(err, FAILED_PRECONDITION, "state can be used %s",
-                          s == NULL ? "by DoFns that list it in `states`"
-                                    : "in process and on_timer only, where there is a key");
-    }
-    if (index >= s->def_count || s->defs[index].id == NULL) {
-        return BEAMC_FAIL(err, INVALID_ARGUMENT, "state %u is not in the DoFn's table", index);
+    if (s == NULL || ctx->at == NULL || index >= s->def_count || s->defs[index].id == NULL) {
+        return beamc__misuse_state(ctx, index);
     }
     *def = &s->defs[index];
     if ((kinds & KIND((*def)->kind)) == 0) {
-        return BEAMC_FAIL(err, INVALID_ARGUMENT, "state %s is a %s: this call is not for it",
-                          (*def)->id, kind_names[(*def)->kind]);
+        return beamc__misuse_state_kind(ctx, (*def)->id, (*def)->kind, kinds);
     }
     *cell = &scope_at(s)->cells[index];
     return BEAMC_OK;

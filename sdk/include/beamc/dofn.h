@@ -118,7 +118,7 @@ typedef struct beamc_tracker_fn {
 /** How the watermark of a restriction's output moves. It never moves back. */
 typedef enum beamc_watermark_kind {
     BEAMC_WATERMARK_MANUAL = 0, /**< as beamc_watermark_set says */
-    BEAMC_WATERMARK_MONOTONIC, /**< the largest timestamp emitted; for sources in the order of time */
+    BEAMC_WATERMARK_MONOTONIC, /**< the largest timestamp emitted; they must come in order */
     BEAMC_WATERMARK_WALL_TIME /**< the clock; for elements that are stamped when they are emitted */
 } beamc_watermark_kind;
 
@@ -337,7 +337,8 @@ beamc_status beamc_emit_restriction(beamc_ctx *ctx, const void *restriction) BEA
 /** `return beamc_defer(ctx, 100);`: come back with the rest after @p delay_ms (self-checkpoint). The rest of
  *  an offset range begins right behind the last offset that was claimed. */
 beamc_status beamc_defer(beamc_ctx *ctx, int64_t delay_ms) BEAMC_MUST_USE;
-/** Manual estimator: nothing before @p watermark will be emitted. Never moves back. */
+/** Manual estimator: a promise that nothing before @p watermark will be emitted from here on. An element
+ *  that breaks it fails the bundle. Never moves back: an earlier one is ignored. */
 void beamc_watermark_set(beamc_ctx *ctx, beamc_time watermark);
 /** What the estimator says now. It travels with the restriction, so a call begins with what the one before a
  *  checkpoint ended with; BEAMC_TIME_MIN in the beginning, and outside of a splittable DoFn. */

@@ -304,6 +304,24 @@ static void case_globally(beamc_pipeline *p, const beamc_options *o, tables *t) 
     table(t, beamc_flatten(p, "Flatten", parts, 3), "figures");
 }
 
+static beamc_status undeclared_process(beamc_ctx *ctx, const beamc_elem *in) {
+    return beamc_emit(ctx, 3, *in);
+}
+
+static const beamc_dofn undeclared = {
+    BEAMC_DOFN_ABI,
+    .urn = "beamc:test:undeclared:v1",
+    .doc = "Emits to an output that it does not have.",
+    .input = &beamc_kv_str_i64,
+    .outputs = {{"out", &beamc_kv_str_i64}},
+    .process = undeclared_process,
+};
+
+static void case_undeclared(beamc_pipeline *p, const beamc_options *o, tables *t) {
+    table(t, beamc_pardo(beamc_pardo(lines(p, o), "Stamp", &stamp), "Undeclared", &undeclared),
+          "never");
+}
+
 static void case_fail(beamc_pipeline *p, const beamc_options *o, tables *t) {
     table(t, beamc_pardo(beamc_pardo(lines(p, o), "Stamp", &stamp), "Boom", &boom), "never");
 }
@@ -313,7 +331,7 @@ static const struct {
     void (*build)(beamc_pipeline *p, const beamc_options *o, tables *t);
 } cases[] = {{"words", case_words},     {"windows", case_windows}, {"groups", case_groups},
              {"outputs", case_outputs}, {"side", case_side},       {"globally", case_globally},
-             {"fail", case_fail}};
+             {"fail", case_fail},     {"undeclared", case_undeclared}};
 
 static void build(beamc_pipeline *p, const beamc_options *o) {
     tables t = {0};
@@ -329,7 +347,7 @@ static const beamc_option options[] = {
     {.name = "case",
      .type = BEAMC_OPTION_CHOICE,
      .default_text = "words",
-     .choices = "words|windows|groups|outputs|side|globally|fail",
+     .choices = "words|windows|groups|outputs|side|globally|fail|undeclared",
      .doc = "which pipeline"},
     {.name = "input", .placeholder = "FILE", .default_text = "", .doc = "lines of text"},
     {.name = "out", .placeholder = "DIR", .default_text = "out", .doc = "where the tables go"},
@@ -346,7 +364,7 @@ static const beamc_program program = {
     .doc = "Small pipelines for the tests against other runners.",
     .build = build,
     .options = options,
-    .fns = BEAMC_FNS(&to_row, &words, &stamp, &total, &route, &join, &number, &named, &boom),
+    .fns = BEAMC_FNS(&to_row, &words, &stamp, &total, &route, &join, &number, &named, &boom, &undeclared),
     .combiners = BEAMC_COMBINERS(&beamc_sum_i64, &beamc_min_i64, &beamc_max_i64),
     .imports = BEAMC_IMPORTS(&beamc_io_program),
 };
