@@ -95,7 +95,8 @@ static bool is_excused(const beamc_engine *e, const beamc_node *n, const beamc_n
 bool beamc__is_held_back(const beamc_engine *e, const beamc_node *n) {
     for (size_t i = 0; i < n->feed_count; i++) {
         const beamc_node *to = &e->nodes[n->feeds[i]];
-        if (!to->spec->splittable && queued_at(to) + to->staged_bytes > queue_limit(e, to) &&
+        bool first_parts = to->spec->splittable && e->bounded; /* how a bounded input is cut up */
+        if (!first_parts && queued_at(to) + to->staged_bytes > queue_limit(e, to) &&
             !is_excused(e, n, to)) {
             return true;
         }

@@ -219,11 +219,114 @@ static const beamc_dofn slow_keyed_fn = {
     .finish_bundle = slow_finish,
 };
 
+/* All at once: a source that is split every ms, attempts that fail, state, windows. Numbers come with one
+ * at bit 40, so that one sum tells how many there were. */
+enum { MANY = 60000 };
+#define ONE (INT64_C(1) << 40)
+
+static bool is_time_to_fail(int64_t every) {
+    static atomic_llong calls;
+    return atomic_fetch_add(&calls, 1) % every == every - 1;
+}
+static beamc_status busy_process(beamc_ctx *ctx, const beamc_elem *in) {
+    (void)in;
+    const beamc_offset_range *r = beamc_restriction(ctx);
+    for (int64_t i = r->start; beamc_try_claim(ctx, i); i++) {
+        beamc_watermark_set(ctx, i);
+        BEAMC_TRY(beamc_emit_at(ctx, 0, i, beamc_value_i64(ONE + i)));
+        if (i == MANY) {
+            flow_stop();
+        }
+        if (is_time_to_fail(5000)) {
+            return beamc_fail(ctx, UNAVAILABLE, "now and then");
+        }
+        if (i % 1000 == 999) {
+            return beamc_defer(ctx, i % 2000 == 999 ? 0 : 1);
+        }
+        for (volatile int spin = 0; spin < 2000; spin++) {
+        }
+    }
+    return BEAMC_OK;
+}
+static const beamc_dofn busy_fn = {
+    BEAMC_DOFN_ABI,         .urn = "test:flow:busy:v1",
+    .input = &beamc_varint, .outputs = {{"out", &beamc_varint}},
+    .splittable = &endless, .process = busy_process,
+};
+static beamc_status flaky_process(beamc_ctx *ctx, const beamc_elem *in) {
+    if (is_time_to_fail(7000)) {
+        return beamc_fail(ctx, UNAVAILABLE, "now and then");
+    }
+    return beamc_emit(ctx, 0, beamc_kv_of(ctx, beamc_value_i64(in->i64 % 97), *in));
+}
+static const beamc_dofn flaky_fn = {
+    BEAMC_DOFN_ABI,           .urn = "test:flow:flaky:v1",
+    .input = &beamc_varint,   .outputs = {{"out", &pair}},
+    .process = flaky_process,
+};
+/* Holds each number back until the next one of its key. */
+static beamc_status holding_process(beamc_ctx *ctx, const beamc_elem *in) {
+    bool found;
+    beamc_value last;
+    BEAMC_TRY(beamc_state_read(ctx, 0, &found, &last));
+    if (is_time_to_fail(9000)) {
+        return beamc_fail(ctx, UNAVAILABLE, "now and then");
+    }
+    if (found) {
+        BEAMC_TRY(beamc_emit(ctx, 0, beamc_kv_of(ctx, in->kv->key, last)));
+    }
+    return beamc_state_write(ctx, 0, in->kv->value);
+}
+static beamc_status holding_expiration(beamc_ctx *ctx) {
+    bool found;
+    beamc_value last;
+    BEAMC_TRY(beamc_state_read(ctx, 0, &found, &last));
+    return found ? beamc_emit(ctx, 0, beamc_kv_of(ctx, beamc_key(ctx), last)) : BEAMC_OK;
+}
+static const beamc_dofn holding_fn = {
+    BEAMC_DOFN_ABI,
+    .urn = "test:flow:holding:v1",
+    .input = &pair,
+    .outputs = {{"out", &pair}},
+    .states = {{.name = "last", .kind = BEAMC_STATE_VALUE, .coder = &beamc_varint}},
+    .process = holding_process,
+    .on_window_expiration = holding_expiration,
+};
+
+/* Sources whose watermark is the clock, or what they emitted: a number every 5 ms. */
+static beamc_status clocked_process(beamc_ctx *ctx, const beamc_elem *in) {
+    (void)in;
+    const beamc_offset_range *r = beamc_restriction(ctx);
+    if (beamc_try_claim(ctx, r->start)) {
+        BEAMC_TRY(beamc_emit_at(ctx, 0, beamc_processing_time(ctx), beamc_value_i64(r->start)));
+        return beamc_defer(ctx, 5);
+    }
+    return BEAMC_OK;
+}
+static const beamc_splittable by_clock = {
+    .initial = endless_initial, .watermark = BEAMC_WATERMARK_WALL_TIME, .unbounded = true};
+static const beamc_splittable by_emitted = {
+    .initial = endless_initial, .watermark = BEAMC_WATERMARK_MONOTONIC, .unbounded = true};
+static const beamc_dofn clock_fn = {
+    BEAMC_DOFN_ABI,          .urn = "test:flow:clock:v1",
+    .input = &beamc_varint,  .outputs = {{"out", &beamc_varint}},
+    .splittable = &by_clock, .process = clocked_process,
+};
+static const beamc_dofn emitted_fn = {
+    BEAMC_DOFN_ABI,
+    .urn = "test:flow:emitted:v1",
+    .input = &beamc_varint,
+    .outputs = {{"out", &beamc_varint}},
+    .splittable = &by_emitted,
+    .process = clocked_process,
+};
+
 static const beamc_program program = {
     BEAMC_PROGRAM_ABI,
     .name = "flow",
     .fns = BEAMC_FNS(&endless_fn, &rounding_fn, &waiting_fn, &range_fn, &take_fn, &key_fn,
-                     &value_fn, &slow_fn, &slow_keyed_fn),
+                     &value_fn, &slow_fn, &slow_keyed_fn, &busy_fn, &flaky_fn, &holding_fn,
+                     &clock_fn, &emitted_fn),
     .combiners = BEAMC_COMBINERS(&beamc_sum_i64),
 };
 
@@ -425,4 +528,51 @@ Test(flow, a_bounded_job_is_cancelled) {
     take(beamc_pardo(start(p, "Start"), "Range", &range_fn), -1);
     beamc_error err = {0};
     cr_expect_eq(flow_run(p, &program, (beamc_local_run){.parallelism = 2}, &err), BEAMC_CANCELLED);
+}
+
+/* -------------------------------------------------------------------------------- together */
+
+Test(flow, splits_failures_state_and_windows_lose_nothing, .timeout = 120) {
+    beamc_pipeline *p = beamc_pipeline_new();
+    beamc_pcoll numbers = beamc_reshuffle(beamc_pardo(start(p, "Start"), "Busy", &busy_fn), "Mix");
+    beamc_pcoll windowed =
+        beamc_window_into(numbers, "Windows", .fn = beamc_fixed(.size_ms = 1000));
+    beamc_pcoll held =
+        beamc_pardo(beamc_pardo(windowed, "Flaky", &flaky_fn), "Holding", &holding_fn);
+    beamc_pcoll sums = beamc_combine_per_key(held, "Sum", &beamc_sum_i64);
+    beamc_pardo(beamc_pardo(sums, "Value", &value_fn), "Take", &take_fn,
+                .config = &(take_config){0});
+    beamc_error err = {0};
+    beamc_local_run how = {.parallelism = 4, .max_bundle_ms = 1, .bundle_bytes = 20000};
+    cr_expect_eq(flow_run(p, &program, how, &err), BEAMC_OK, "%s", err.message);
+    int64_t sum = atomic_load(&flow.sum), n = sum / ONE;
+    cr_expect_gt(n, MANY);
+    cr_expect_eq(sum % ONE, n * (n - 1) / 2, "of %lld numbers some are missing, or there twice",
+                 (long long)n);
+}
+
+/* ------------------------------------------------------------------------------ watermarks */
+
+static void watermark_of(const beamc_dofn *source) {
+    beamc_pipeline *p = beamc_pipeline_new();
+    beamc_pcoll windowed = beamc_window_into(beamc_pardo(start(p, "Start"), "Source", source),
+                                             "Windows", .fn = beamc_fixed(.size_ms = 50));
+    beamc_pcoll sums =
+        beamc_combine_per_key(beamc_pardo(windowed, "Key", &key_fn), "Sum", &beamc_sum_i64);
+    beamc_pardo(beamc_pardo(sums, "Value", &value_fn), "Take", &take_fn,
+                .config = &(take_config){40}); /* ten windows of four keys */
+    beamc_error err = {0};
+    int64_t began = flow_ms();
+    cr_expect_eq(flow_run(p, &program, (beamc_local_run){.parallelism = 2}, &err), BEAMC_OK, "%s",
+                 err.message);
+    cr_expect_geq(atomic_load(&flow.taken), 40);
+    CHECK_MS("ten windows of 50 ms", flow_ms() - began, 1500);
+}
+
+Test(flow, a_watermark_of_the_clock_fires_windows) {
+    watermark_of(&clock_fn);
+}
+
+Test(flow, a_watermark_of_what_was_emitted_fires_windows) {
+    watermark_of(&emitted_fn);
 }
