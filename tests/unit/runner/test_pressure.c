@@ -18,11 +18,13 @@ typedef struct settings {
     int64_t delay_us;    /* of each element */
     int64_t stop_behind; /* elements */
     int64_t count;       /* of a bounded source */
+    int64_t keys;        /* 0: 64 */
 } settings;
 static const beamc_field settings_fields[] = {
     BEAMC_CONFIG(settings, delay_us, I64, "0", "Sleeps for each element."),
     BEAMC_CONFIG(settings, stop_behind, I64, "0", "Stops the run behind so many."),
     BEAMC_CONFIG(settings, count, I64, "0", "Elements of a bounded source."),
+    BEAMC_CONFIG(settings, keys, I64, "0", "Different keys."),
 };
 static const beamc_row settings_row = BEAMC_ROW(settings, settings_fields);
 
@@ -39,9 +41,11 @@ static beamc_status fast_process(beamc_ctx *ctx, const beamc_elem *in) {
     (void)in;
     static const char chunk[CHUNK];
     const beamc_offset_range *r = beamc_restriction(ctx);
+    const settings *c = beamc_config(ctx);
+    int64_t keys = c->keys > 0 ? c->keys : 64;
     for (int64_t i = r->start; beamc_try_claim(ctx, i); i++) {
         beamc_watermark_set(ctx, i);
-        beamc_value v = beamc_kv_of(ctx, beamc_value_i64(i % 64),
+        beamc_value v = beamc_kv_of(ctx, beamc_value_i64(i % keys),
                                     beamc_value_bytes(beamc_slice_of(chunk, CHUNK)));
         BEAMC_TRY(beamc_emit_at(ctx, 0, i, v));
         atomic_fetch_add(&flow.emitted, 1);
@@ -254,6 +258,15 @@ Test(pressure, of_a_slow_stage) {
 Test(pressure, of_a_slow_stateful_stage) {
     beamc_pipeline *p = beamc_pipeline_new();
     beamc_pardo(fast(p), "Slow", &slow_keyed_fn, .config = &slow_sink);
+    run_ok(p, (beamc_local_run){.parallelism = 3});
+    expect_little_under_way();
+}
+
+Test(pressure, of_one_key) { /* one thread works on it, the others could read */
+    beamc_pipeline *p = beamc_pipeline_new();
+    beamc_pcoll in =
+        beamc_pardo(start(p, "Start"), "Fast", &fast_fn, .config = &(settings){.keys = 1});
+    beamc_pardo(in, "Slow", &slow_keyed_fn, .config = &slow_sink);
     run_ok(p, (beamc_local_run){.parallelism = 3});
     expect_little_under_way();
 }
