@@ -79,6 +79,18 @@ static void print_outputs(const beamc_options *o) {
     }
 }
 
+/* A job that was continued counted some of its events in runs before this one: there is no rate to tell. */
+static void print_events(const beamc_run_report *r, const beamc_options *o, int64_t events) {
+    const char *what = has_input(o) ? "" : ", the bundled sample";
+    double seconds = beamc_report_seconds(r);
+    if (beamc_option_text(o, "state_dir") != NULL) {
+        printf("%" PRId64 " events%s; this run took %.2f s\n", events, what, seconds);
+    } else {
+        printf("%" PRId64 " events in %.2f s (%.0f events/s)%s\n", events, seconds,
+               seconds > 0 ? (double)events / seconds : 0.0, what);
+    }
+}
+
 static void report(const beamc_run_report *r, const beamc_options *o) {
     static const char *const kinds[] = {"click", "transaction", "stock"};
     static const char *const tables[][2] = {{"product_views_summary", "views_rows_emitted"},
@@ -93,15 +105,16 @@ static void report(const beamc_run_report *r, const beamc_options *o) {
         snprintf(name, sizeof name, "%s_invalid", kinds[i]);
         invalid += beamc_report_counter(r, space, name);
     }
-    double seconds = beamc_report_seconds(r);
-    printf("%" PRId64 " events in %.2f s (%.0f events/s)%s\n", events, seconds,
-           seconds > 0 ? (double)events / seconds : 0.0,
-           has_input(o) ? "" : ", the bundled sample");
+    print_events(r, o, events);
     printf("Rows\n");
     for (size_t i = 0; i < 3; i++) {
         print_count(tables[i][0], beamc_report_counter(r, space, tables[i][1]));
     }
     print_count("dead_letter", invalid);
+    int64_t late = beamc_report_counter(r, "beamc", "late_dropped");
+    if (late > 0) {
+        print_count("events were late and left out: raise --allowed_lateness_seconds", late);
+    }
     if (invalid > 0) {
         printf("Dead letters by error\n");
         print_faults(r);

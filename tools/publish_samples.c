@@ -56,7 +56,7 @@ static const beamc_option table[] = {
      .placeholder = "MS",
      .doc = "How late an event may stand in its file.",
      .group = "Events",
-     .min = 1,
+     .min = 0,
      .max = 86400000},
     {.name = "invalid_per_million",
      .type = BEAMC_OPTION_INT,
@@ -142,13 +142,14 @@ static int write_files(const beamc_options *o) {
         return fail(BEAMC_EXIT_OUTPUT, "cannot make the folder", dir, strerror(errno));
     }
     int64_t invalid = beamc_option_int(o, "invalid_per_million");
+    int64_t out_of_order = beamc_option_int(o, "out_of_order_ms");
     beamc_generate_options options = {
         .struct_size = sizeof options,
         .events = beamc_option_int(o, "events"),
         .seed = (uint64_t)beamc_option_int(o, "seed"),
         .products = beamc_option_int(o, "products"),
         .seconds = beamc_option_int(o, "seconds"),
-        .out_of_order_ms = beamc_option_int(o, "out_of_order_ms"),
+        .out_of_order_ms = out_of_order == 0 ? -1 : out_of_order,
         .invalid_per_million = invalid == 0 ? -1 : invalid,
     };
     int code = BEAMC_EXIT_OK;

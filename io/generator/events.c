@@ -57,7 +57,9 @@ void beamc__generator_init(beamc_generator *g, const beamc_generate_options *o, 
     g->base_ms = o->event_time_now ? start_ms : BASE_MS;
     g->span_ms = (o->seconds > 0 ? o->seconds : SECONDS) * 1000;
     g->rate_x10 = (uint64_t)(o->rate > 0 ? o->rate : ENDLESS_RATE) * shares[g->stream];
-    g->out_of_order_ms = o->out_of_order_ms > 0 ? o->out_of_order_ms : OUT_OF_ORDER_MS;
+    g->out_of_order_ms = o->out_of_order_ms < 0    ? 0
+                         : o->out_of_order_ms == 0 ? OUT_OF_ORDER_MS
+                                                   : o->out_of_order_ms;
     g->invalid_per_million = o->invalid_per_million < 0    ? 0
                              : o->invalid_per_million == 0 ? INVALID_PER_MILLION
                                                            : (uint64_t)o->invalid_per_million;

@@ -214,7 +214,7 @@ static void check(beamc_pipeline *pipeline, const char *label, const beamc_gener
         {"rate", o->rate, 0, 1000000000},
         {"products", o->products, 0, BEAMC_GENERATOR_MAX_PRODUCTS},
         {"seconds", o->seconds, 0, 3650 * INT64_C(86400)},
-        {"out_of_order_ms", o->out_of_order_ms, 0, 86400000},
+        {"out_of_order_ms", o->out_of_order_ms, -1, 86400000},
         {"invalid_per_million", o->invalid_per_million, -1, 1000000},
     };
     for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; i++) {

@@ -28,6 +28,13 @@ static beamc_status emit_file(beamc_ctx *ctx, const char *path, int64_t size) {
 /* A file that is there: emits it, or says why it cannot be read. Opening a regular file proves that it
  * can be; opening a pipe would disturb its writer. */
 static beamc_status emit_stat(beamc_ctx *ctx, const char *path, const struct stat *st) {
+    const beamc_expand_files_config *c = beamc_config(ctx);
+    if (!S_ISREG(st->st_mode) && c->regular_only) {
+        return beamc_fail(ctx, NOT_FOUND,
+                          "input %s is no regular file: a job with --state_dir could not read it "
+                          "again after a crash; write the lines to a file and give that",
+                          path);
+    }
     if (!S_ISREG(st->st_mode)) {
         if (access(path, R_OK) != 0) {
             return beamc__input_error(beamc_ctx_error(ctx), errno, "read", path);
@@ -123,10 +130,17 @@ static beamc_status expand(beamc_ctx *ctx, const beamc_elem *in) {
     return emit_stat(ctx, pattern, &st);
 }
 
+static const beamc_field config_fields[] = {
+    BEAMC_CONFIG(beamc_expand_files_config, regular_only, BOOL, "false",
+                 "Refuse what cannot be read again."),
+};
+static const beamc_row config_row = BEAMC_ROW(beamc_expand_files_config, config_fields);
+
 const beamc_dofn beamc__expand_files = {
     BEAMC_DOFN_ABI,
     .urn = "beamc:dofn:expand_files:v1",
     .doc = "File patterns to the files that match them.",
+    .config = &config_row,
     .input = &beamc_string,
     .outputs[0] = {"files", &file_coder},
     .process = expand,

@@ -11,6 +11,10 @@ typedef struct beamc_line_file {
 } beamc_line_file;
 extern const beamc_row beamc__line_file_row;
 
+typedef struct beamc_expand_files_config {
+    bool regular_only; /* the job may be continued: what cannot be read again is refused */
+} beamc_expand_files_config;
+
 typedef struct beamc_read_lines_config {
     int64_t split_bytes;
 } beamc_read_lines_config;

@@ -72,12 +72,19 @@ static beamc_status open_file(beamc_ctx *ctx, instance *in, const beamc_line_fil
 
 /* The end of the file came before the end of the part. */
 static beamc_status shrunk(beamc_ctx *ctx, const instance *in, const beamc_line_file *file) {
+    struct stat st;
+    int64_t size = fstat(in->fd, &st) == 0 ? (int64_t)st.st_size : 0;
     return beamc_fail(
         ctx, NOT_FOUND,
         "%s had %lld bytes when the job began and ends at byte %lld now: do not change "
         "input files while a job reads them",
-        (const char *)in->path.ptr, (long long)file->size,
-        (long long)beamc__line_reader_offset(&in->reader));
+        (const char *)in->path.ptr, (long long)file->size, (long long)size);
+}
+
+static beamc_status check_size(beamc_ctx *ctx, const instance *in, const beamc_line_file *file) {
+    struct stat st;
+    return fstat(in->fd, &st) != 0 || (int64_t)st.st_size >= file->size ? BEAMC_OK
+                                                                        : shrunk(ctx, in, file);
 }
 
 static beamc_status emit_long(beamc_ctx *ctx, const beamc_line *line) {
@@ -96,6 +103,9 @@ static beamc_status read_part(beamc_ctx *ctx, const beamc_elem *elem) {
         return BEAMC_OK;
     }
     BEAMC_TRY(open_file(ctx, in, file));
+    if (!is_stream) { /* also where the part begins behind what is left */
+        BEAMC_TRY(check_size(ctx, in, file));
+    }
     BEAMC_TRY(beamc__line_reader_open(r, in->fd, is_stream, (const char *)in->path.ptr,
                                       range->start, range->stop, err));
     beamc_line line;
@@ -189,10 +199,19 @@ beamc_pcoll beamc_read_lines_with(beamc_pipeline *pipeline, const char *label,
                             "%s: no file to read: set .pattern to a file, a glob, or \"-\"", label);
     }
     const char *pattern = options.pattern != NULL ? options.pattern : "";
+    if (strcmp(pattern, "-") == 0 && beamc_pipeline_job(pipeline) != NULL) {
+        beamc_pipeline_fail(
+            pipeline, BEAMC_INVALID_ARGUMENT,
+            "%s: a job with --state_dir cannot read standard input (-), since it could not read it "
+            "again after a crash: write the lines to a file and give that, or leave --state_dir "
+            "out",
+            label);
+    }
     beamc_read_lines_config config = {options.split_bytes > 0 ? options.split_bytes : SPLIT_BYTES};
     beamc_composite_begin(pipeline, label);
     beamc_pcoll patterns = beamc_create_strings(pipeline, "Pattern", &pattern, 1);
-    beamc_pcoll files = beamc_pardo(patterns, "Files", &beamc__expand_files);
+    beamc_expand_files_config expand = {.regular_only = beamc_pipeline_job(pipeline) != NULL};
+    beamc_pcoll files = beamc_pardo(patterns, "Files", &beamc__expand_files, .config = &expand);
     beamc_pcoll lines = beamc_pardo(files, "Lines", &beamc__read_lines, .config = &config,
                                     .display = {"pattern", pattern});
     beamc_composite_end(pipeline);

@@ -227,6 +227,11 @@ static beamc_status look(beamc_database *db, beamc_slice job, bool *is_ours, boo
     return BEAMC_OK;
 }
 
+static beamc_status exists(const beamc_database *db, beamc_error *err) {
+    return BEAMC_FAIL(err, ALREADY_EXISTS,
+                      "cannot make %s: it exists; add --overwrite to replace it", db->path);
+}
+
 static beamc_status take_place(beamc_database *db, const beamc_database_place *place,
                                const char *settings, beamc_error *err) {
     bool is_ours;
@@ -236,8 +241,7 @@ static beamc_status take_place(beamc_database *db, const beamc_database_place *p
         return BEAMC_OK;
     }
     if (!is_empty && !place->overwrite) {
-        return BEAMC_FAIL(err, ALREADY_EXISTS,
-                          "cannot make %s: it exists; add --overwrite to replace it", db->path);
+        return exists(db, err);
     }
     if (!is_empty) {
         beamc__database_close(db);
@@ -267,8 +271,27 @@ static beamc_status find_place(beamc_database *db, const beamc_database_place *p
     return is_ours ? BEAMC_OK : not_ours(db, err);
 }
 
+/* Something stands there that SQLite would not open. */
+static bool is_no_database(const char *path) {
+    static const char magic[] = "SQLite format 3";
+    char head[sizeof magic] = {0};
+    FILE *f = fopen(path, "re");
+    if (f == NULL) {
+        return false;
+    }
+    size_t n = fread(head, 1, sizeof head, f);
+    fclose(f);
+    return n > 0 && memcmp(head, magic, sizeof magic) != 0;
+}
+
 static beamc_status make_place(beamc_database *db, const beamc_database_place *place,
                                const char *settings, beamc_error *err) {
+    if (is_no_database(db->path)) {
+        if (!place->overwrite) {
+            return exists(db, err);
+        }
+        beamc__database_remove(db->path, false);
+    }
     BEAMC_TRY(open_with(db, settings, err));
     BEAMC_TRY(take_place(db, place, settings, err));
     return place->durable ? beamc__marker_set(place->marker, err) : BEAMC_OK;

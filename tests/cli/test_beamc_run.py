@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # tests/run: timeout=300 sanitizers
 """beamc-run as its users meet it: the sample, wrong options, bad inputs and outputs, Ctrl-C. TAP."""
+import datetime
 import json
 import os
 import resource
@@ -205,6 +206,44 @@ def metrics_are_written(tmp):
     views = [d for d in metrics['distributions'] if d['name'] == 'views_per_window']
     assert views[0]['count'] == rows and views[0]['sum'] == counters[('ecommerce_pipeline', 'click_processed')], views
     assert all(set(c) == {'namespace', 'name', 'step', 'value'} for c in metrics['counters'])
+
+
+def streaming(tmp, *args):
+    done = run(['--local', '--streaming', '--output_jsonl=out', '--overwrite', '--log_aggregates=false'] + list(args), tmp)
+    expect(done, 0)
+    with open(os.path.join(tmp, 'out', 'product_views_summary.jsonl')) as f:
+        return done, [json.loads(x) for x in f]
+
+
+@test
+def a_streaming_sample_ends_with_a_summary(tmp):
+    done, rows = streaming(tmp, '--generate_events=20000')
+    assert done.stdout.startswith('20000 events in '), done.stdout
+    assert '%12d  product_views_summary' % len(rows) in done.stdout, done.stdout
+    assert 'Dead letters by error' in done.stdout and 'late' not in done.stdout, done.stdout
+
+
+@test
+def the_sample_is_as_the_options_say(tmp):
+    done, rows = streaming(tmp, '--generate_events=20000', '--generate_invalid_per_million=0', '--generate_products=3',
+                           '--generate_seconds=120', '--generate_out_of_order_ms=0')
+    assert '%12d  dead_letter' % 0 in done.stdout, done.stdout
+    assert len({r['product_id'] for r in rows}) <= 9 and len({r['window_start'] for r in rows}) <= 3, rows
+    assert sum(r['view_count'] for r in rows) == 14000
+    done, rows = streaming(tmp, '--generate_events=2000', '--generate_invalid_per_million=1000000')
+    assert rows == [] and '%12d  dead_letter' % 2000 in done.stdout, done.stdout
+
+
+@test
+def a_live_sample_follows_the_clock(tmp):
+    before = time.time()
+    _, rows = streaming(tmp, '--generate_events=2000', '--generate_rate=4000', '--generate_event_time_now', '--views_window_seconds=1',
+                        '--generate_out_of_order_ms=0')
+    for r in rows:
+        start = datetime.datetime.fromisoformat(r['window_start'].replace('Z', '+00:00')).timestamp()
+        assert before - 2 <= start <= time.time(), (r, before)
+    done = run(['--local', '--streaming', '--generate_events=2000', '--generate_event_time_now', '--output_jsonl=out2'], tmp)
+    expect(done, 2, '--generate_event_time_now needs a rate', '--generate_rate=')
 
 
 @test

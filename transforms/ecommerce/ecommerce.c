@@ -26,6 +26,29 @@ static const branch branches[STREAMS] = {
      "stock_delta_overflow", "inventory_summary", &beamc_to_stock_row},
 };
 
+/* In the generator's options 0 stands for its default, and -1 for none. */
+static int64_t or_none(int64_t n) {
+    return n == 0 ? -1 : n;
+}
+
+static beamc_pcoll generate_stream(beamc_pipeline *p, const branch *b, const beamc_options *o) {
+    int64_t rate = beamc_option_int(o, "generate_rate");
+    bool now = beamc_option_bool(o, "generate_event_time_now");
+    if (now && rate == 0) {
+        beamc_pipeline_fail(p, BEAMC_INVALID_ARGUMENT,
+                            "--generate_event_time_now needs a rate: without one event times would "
+                            "run away from the clock; add --generate_rate=1000, or the like");
+    }
+    return beamc_generate_events(
+        p, "Sample", .stream = b->stream, .events = beamc_option_int(o, "generate_events"),
+        .rate = rate, .seed = (uint64_t)beamc_option_int(o, "generate_seed"),
+        .products = beamc_option_int(o, "generate_products"),
+        .seconds = beamc_option_int(o, "generate_seconds"),
+        .out_of_order_ms = or_none(beamc_option_int(o, "generate_out_of_order_ms")),
+        .invalid_per_million = or_none(beamc_option_int(o, "generate_invalid_per_million")),
+        .unbounded = beamc_option_bool(o, "streaming"), .event_time_now = now);
+}
+
 /* The lines of one stream; *long_lines is set where there can be lines too long to hold. */
 static beamc_pcoll read_stream(beamc_pipeline *p, const branch *b, const beamc_options *o,
                                bool any_input, beamc_pcoll *long_lines) {
@@ -38,12 +61,7 @@ static beamc_pcoll read_stream(beamc_pipeline *p, const branch *b, const beamc_o
     if (any_input) { /* an absent stream is an empty table */
         return beamc_create(p, "None", &beamc_bytes, NULL, 0);
     }
-    return beamc_generate_events(p, "Sample", .stream = b->stream,
-                                 .events = beamc_option_int(o, "generate_events"),
-                                 .rate = beamc_option_int(o, "generate_rate"),
-                                 .seed = (uint64_t)beamc_option_int(o, "generate_seed"),
-                                 .out_of_order_ms = beamc_option_int(o, "generate_out_of_order_ms"),
-                                 .unbounded = beamc_option_bool(o, "streaming"));
+    return generate_stream(p, b, o);
 }
 
 static bool log_aggregates(const beamc_options *o) {

@@ -29,6 +29,8 @@ typedef struct beamc_read_lines_options {
  * The lines of all files that match, as bytes, without line end. LF alone ends a line, one CR before it
  * is cut, the last line needs no LF; empty and blank lines are skipped. A pattern that matches nothing
  * fails the job with the pattern's name. Files are read in parallel, split by byte range.
+ * A job that can be continued reads files again from where it was: what was there when it began must stay
+ * as it is, and what cannot be read twice (standard input, pipes) is refused.
  * A line over 64 MiB comes at output 1 instead (KV<bytes: its first MiB, varint: its size>).
  */
 beamc_pcoll beamc_read_lines_with(beamc_pipeline *pipeline, const char *label,

@@ -198,6 +198,20 @@ Test(database, a_file_in_place_belongs_to_a_job) {
     cr_assert_neq(access(in_dir("a.db-wal"), F_OK), 0);
 }
 
+Test(database, what_is_no_database_is_replaced_only_when_told) {
+    beamc_error err = {0};
+    for (int durable = 0; durable < 2; durable++) {
+        FILE *f = fopen(in_dir("a.db"), "w");
+        fputs("dear", f);
+        fclose(f);
+        beamc_database *db = beamc__database_get(in_dir("a.db"));
+        cr_assert_eq(open_in_place(db, "job1", false, durable, &err), BEAMC_ALREADY_EXISTS, "%s",
+                     err.message);
+        cr_assert_eq(open_in_place(db, "job1", true, durable, &err), BEAMC_OK, "%s", err.message);
+        beamc__database_put(db);
+    }
+}
+
 Test(database, a_durable_file_that_was_removed_or_replaced_is_not_made_anew) {
     beamc_error err = {0};
     beamc_database *db = beamc__database_get(in_dir("a.db"));

@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <sys/wait.h>
 
+#include "graph/job.h"
+
 TestSuite(read_lines, .init = io_make_dir, .fini = io_remove_dir, .timeout = 60);
 
 /* Reads @p pattern and demands these lines, in any order. */
@@ -169,4 +171,29 @@ Test(read_lines, a_file_that_shrank) {
         strstr(k->err.message, "in.jsonl had 9 bytes when the job began and ends at byte 5 now"),
         "%s", k->err.message);
     kit_free(k);
+}
+
+/* A job that can be continued: what cannot be read twice. */
+static beamc_status read_lasting(const char *pattern, beamc_error *err) {
+    beamc_test_pipeline *t = beamc_test_pipeline_new(&io_program);
+    beamc__pipeline_set_job(beamc_test_pipeline_graph(t), "job");
+    beamc_read_lines(beamc_test_pipeline_graph(t), "Read", .pattern = pattern);
+    beamc_status status = beamc_pipeline_status(beamc_test_pipeline_graph(t), err);
+    if (status == BEAMC_OK) {
+        status = beamc_test_pipeline_run(t, err);
+    }
+    beamc_test_pipeline_free(t);
+    return status;
+}
+
+Test(read_lines, a_job_that_can_be_continued_reads_files_only) {
+    beamc_error err = {0};
+    cr_assert_eq(read_lasting("-", &err), BEAMC_INVALID_ARGUMENT);
+    cr_assert_not_null(strstr(err.message, "Read: a job with --state_dir cannot read standard "),
+                       "%s", err.message);
+    cr_assert_eq(mkfifo(io_path("pipe"), 0666), 0);
+    cr_assert_eq(read_lasting(io_path("pipe"), &err), BEAMC_NOT_FOUND);
+    cr_assert_not_null(strstr(err.message, "/pipe is no regular file"), "%s", err.message);
+    io_put_file("in.jsonl", FILE_TEXT);
+    cr_assert_eq(read_lasting(io_path("in.jsonl"), &err), BEAMC_OK, "%s", err.message);
 }
