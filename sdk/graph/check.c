@@ -96,6 +96,8 @@ static bool check_callbacks(beamc_pipeline *p, const char *label, const beamc_do
     } else if (fn->splittable != NULL && beamc_dofn_is_stateful(fn)) {
         fault = "is splittable and uses state or timers; the Beam model has no such DoFn, so split "
                 "it into two steps";
+    } else if (fn->timers[0].name == NULL && fn->on_timer != NULL) {
+        fault = "has an .on_timer but declares no .timers: list them, or leave .on_timer out";
     } else if (fn->requires_time_sorted_input && !beamc_dofn_is_stateful(fn)) {
         fault = "requires time-sorted input, which only a DoFn with state or timers can have";
     }
@@ -193,6 +195,13 @@ bool beamc__check_grouping(beamc_pipeline *p, const char *label, const beamc_col
              "trigger, in front");
         return false;
     }
+    if (!in->bounded && w->fn.kind == BEAMC_WINDOW_GLOBAL && !beamc__trigger_can_fire(w->trigger)) {
+        FAIL(
+            "an unbounded input in the global window with a trigger that never fires would never "
+            "give a result: BEAMC_NEVER is for windows that end; put beamc_window_into with fixed, "
+            "sliding or session windows, or with another trigger, in front");
+        return false;
+    }
     return true;
 }
 
@@ -206,6 +215,14 @@ bool beamc__check_side_input(beamc_pipeline *p, const char *label, const char *n
         FAIL("side input \"%s\" is in session windows, to which no window of the main input can be "
              "mapped: put it in global, fixed or sliding windows first",
              name);
+        return false;
+    }
+    if (!side->bounded && s->w.fn.kind == BEAMC_WINDOW_GLOBAL &&
+        (s->w.trigger == NULL || s->w.trigger->kind == BEAMC_TRIGGER_DEFAULT)) {
+        FAIL(
+            "side input \"%s\" is unbounded and in the global window: it would never be complete, "
+            "and the step would wait for it for ever. Put it in fixed windows, or keep it in state",
+            name);
         return false;
     }
     if (!side->bounded && s->w.fn.kind == BEAMC_WINDOW_GLOBAL &&

@@ -152,6 +152,8 @@ const beamc_trigger *beamc__trigger_copy(beamc_arena *arena, const beamc_trigger
 const beamc_trigger *beamc__trigger_continuation(beamc_arena *arena, const beamc_trigger *t);
 /* Whether it stops firing for good, so that later data is dropped. */
 bool beamc__trigger_may_finish(const beamc_trigger *t);
+/* Whether it can fire at all, if only at the end of the window. */
+bool beamc__trigger_can_fire(const beamc_trigger *t);
 /* Whether a window gives one pane, at its end: the default, never, or after the watermark without
  * early panes and late ones that could come. */
 bool beamc__trigger_fires_once(const beamc_trigger *t, int64_t allowed_lateness_ms);

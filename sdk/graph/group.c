@@ -1,4 +1,6 @@
 /* group.c: the primitives that runners execute: Impulse, GroupByKey, Flatten, WindowInto, TestStream. */
+#include <stdio.h>
+
 #include "graph/graph.h"
 
 beamc_pcoll beamc_impulse(beamc_pipeline *p, const char *label) {
@@ -26,6 +28,26 @@ beamc_pcoll beamc_group_by_key(beamc_pcoll in, const char *label) {
         beamc__graph_kv(p, from.coder->args[0], beamc__graph_iterable(p, from.coder->args[1]));
     return beamc__graph_output(p, n, BEAMC_TAG_OUT, out,
                                beamc__graph_strategy_after_group(p, from.strategy), from.bounded);
+}
+
+static const char *windows_text(const beamc_strategy *s, char to[64]) {
+    const beamc_window_fn *fn = &s->w.fn;
+    switch (fn->kind) {
+    case BEAMC_WINDOW_FIXED:
+        snprintf(to, 64, "fixed windows of %lld ms", (long long)fn->size_ms);
+        break;
+    case BEAMC_WINDOW_SLIDING:
+        snprintf(to, 64, "sliding windows of %lld ms every %lld ms", (long long)fn->size_ms,
+                 (long long)fn->period_ms);
+        break;
+    case BEAMC_WINDOW_SESSIONS:
+        snprintf(to, 64, "%ssessions with a gap of %lld ms", s->already_merged ? "merged " : "",
+                 (long long)fn->gap_ms);
+        break;
+    default:
+        snprintf(to, 64, "the global window");
+    }
+    return to;
 }
 
 /* Why @p b cannot be flattened with @p a, or NULL. */
@@ -76,11 +98,14 @@ static bool check_flatten(beamc_pipeline *p, const char *label, const beamc_pcol
         const char *conflict = windowing_conflict(&p->strategies[first->strategy],
                                                   &p->strategies[c->strategy], same_trigger);
         if (conflict != NULL) {
+            char a[64], b[64];
             beamc__graph_fail(p, label, BEAMC_INVALID_ARGUMENT,
-                              "the outputs of %s and %s have different %s: put both through the "
-                              "same beamc_window_into first",
-                              p->nodes[first->node].unique_name, p->nodes[c->node].unique_name,
-                              conflict);
+                              "the outputs of %s (%s) and %s (%s) have different %s: put both "
+                              "through the same beamc_window_into first",
+                              p->nodes[first->node].unique_name,
+                              windows_text(&p->strategies[first->strategy], a),
+                              p->nodes[c->node].unique_name,
+                              windows_text(&p->strategies[c->strategy], b), conflict);
             return false;
         }
     }

@@ -147,6 +147,31 @@ bool beamc__trigger_may_finish(const beamc_trigger *t) {
     }
 }
 
+bool beamc__trigger_can_fire(const beamc_trigger *t) {
+    if (t == NULL) {
+        return true;
+    }
+    bool all = t->kind == BEAMC_TRIGGER_AFTER_ALL;
+    switch (t->kind) {
+    case BEAMC_TRIGGER_NEVER:
+        return false;
+    case BEAMC_TRIGGER_AFTER_EACH:
+    case BEAMC_TRIGGER_REPEATEDLY:
+        return beamc__trigger_can_fire(t->children[0]);
+    case BEAMC_TRIGGER_AFTER_ANY:
+    case BEAMC_TRIGGER_AFTER_ALL:
+    case BEAMC_TRIGGER_OR_FINALLY:
+        for (int i = 0; i < BEAMC_TRIGGER_MAX_CHILDREN && t->children[i] != NULL; i++) {
+            if (beamc__trigger_can_fire(t->children[i]) != all) {
+                return !all;
+            }
+        }
+        return all;
+    default:
+        return true;
+    }
+}
+
 static bool is_silent(const beamc_trigger *t) {
     return t == NULL || t->kind == BEAMC_TRIGGER_NEVER;
 }

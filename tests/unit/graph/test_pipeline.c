@@ -195,10 +195,39 @@ Test(graph_build, unbounded_grouping_needs_windows_or_a_trigger) {
     expect_error(p, "Never: an unbounded input in the global window", "beamc_window_into");
 }
 
+Test(graph_build, a_trigger_must_be_able_to_fire) {
+    const beamc_trigger *silent[] = {BEAMC_NEVER(), BEAMC_REPEATEDLY(BEAMC_NEVER()),
+                                     BEAMC_AFTER_ALL(BEAMC_AFTER_COUNT(1), BEAMC_NEVER()),
+                                     BEAMC_AFTER_EACH(BEAMC_NEVER(), BEAMC_AFTER_COUNT(1)),
+                                     BEAMC_AFTER_ANY(BEAMC_NEVER(), BEAMC_NEVER())};
+    for (size_t i = 0; i < sizeof silent / sizeof *silent; i++) {
+        beamc_pipeline *p = beamc_pipeline_new();
+        beamc_pcoll kv = beamc_pardo(stream(p), "Pairs", &pairs);
+        beamc_group_by_key(beamc_window_into(kv, "Minute", .fn = beamc_fixed(.size_ms = 60000),
+                                             .trigger = silent[i]),
+                           "AtTheEnd");
+        cr_assert_eq(beamc_pipeline_status(p, NULL), BEAMC_OK);
+        beamc_group_by_key(beamc_window_into(kv, "Silent", .trigger = silent[i]), "Group");
+        expect_error(p, "Group: an unbounded input in the global window with a trigger that never",
+                     "put beamc_window_into");
+    }
+    beamc_pipeline *p = beamc_pipeline_new();
+    beamc_pcoll kv = beamc_pardo(stream(p), "Pairs", &pairs);
+    beamc_group_by_key(
+        beamc_window_into(kv, "Any",
+                          .trigger = BEAMC_AFTER_ANY(BEAMC_NEVER(), BEAMC_AFTER_COUNT(1))),
+        "Group");
+    expect_ok(p);
+}
+
 Test(graph_build, unbounded_combine_needs_windows_or_a_trigger) {
     beamc_pipeline *p = beamc_pipeline_new();
     beamc_combine_per_key(beamc_pardo(stream(p), "Pairs", &pairs), "Sum", &beamc_sum_i64);
     expect_error(p, "Sum: an unbounded input in the global window", "beamc_window_into");
+
+    p = beamc_pipeline_new();
+    beamc_combine_globally(stream(p), "All", &beamc_count);
+    expect_error(p, "All", "an unbounded input in the global window");
 }
 
 Test(graph_build, keys_must_be_deterministic) {
@@ -220,7 +249,26 @@ Test(graph_build, flatten_wants_one_windowing) {
     beamc_pcoll a = words(p);
     beamc_pcoll in[2] = {a, beamc_window_into(a, "Minute", .fn = beamc_fixed(.size_ms = 60000))};
     beamc_flatten(p, "Both", in, 2);
-    expect_error(p, "Both: the outputs of", "have different windows: put both through the same");
+    expect_error(
+        p,
+        "Both: the outputs of Words/Values (the global window) and Minute (fixed windows of "
+        "60000 ms) have different windows",
+        "put both through the same beamc_window_into first");
+
+    p = beamc_pipeline_new();
+    a = stream(p);
+    beamc_pcoll differ[2] = {beamc_window_into(a, "Ten", .trigger = BEAMC_AFTER_COUNT(10)),
+                             beamc_window_into(a, "Five", .trigger = BEAMC_AFTER_COUNT(5))};
+    beamc_flatten(p, "Both", differ, 2);
+    expect_error(p, "Both: the outputs of Ten", "have different triggers");
+
+    p = beamc_pipeline_new();
+    a = stream(p);
+    beamc_pcoll same[2] = {
+        beamc_window_into(a, "One", .fn = beamc_fixed(.size_ms = 10, .offset_ms = 1)),
+        beamc_window_into(a, "Eleven", .fn = beamc_fixed(.size_ms = 10, .offset_ms = 11))};
+    beamc_flatten(p, "Same", same, 2); /* an offset is a phase */
+    expect_ok(p);
 }
 
 Test(graph_build, flatten_wants_an_input) {
@@ -247,6 +295,27 @@ Test(graph_build, state_needs_keys) {
     beamc_pipeline *p = beamc_pipeline_new();
     beamc_pardo(words(p), "Count", &stateful);
     expect_error(p, "Count: a DoFn with state or timers needs an input of key-value pairs", "");
+}
+
+Test(graph_build, timers_and_their_callback_belong_together) {
+    static const beamc_dofn deaf = {
+        BEAMC_DOFN_ABI,
+        .urn = "test:dofn:deaf:v1",
+        .timers = {{"flush", BEAMC_EVENT_TIME}},
+        .process = nothing,
+    };
+    static const beamc_dofn idle = {
+        BEAMC_DOFN_ABI,
+        .urn = "test:dofn:idle:v1",
+        .process = nothing,
+        .on_timer = on_timer,
+    };
+    beamc_pipeline *p = beamc_pipeline_new();
+    beamc_pardo(beamc_pardo(words(p), "Pairs", &pairs), "Deaf", &deaf);
+    expect_error(p, "Deaf: DoFn test:dofn:deaf:v1 declares timers but has no .on_timer", "");
+    p = beamc_pipeline_new();
+    beamc_pardo(words(p), "Idle", &idle);
+    expect_error(p, "Idle: DoFn test:dofn:idle:v1 has an .on_timer but declares no .timers", "");
 }
 
 Test(graph_build, state_in_merging_windows_is_refused) {
@@ -289,6 +358,12 @@ Test(graph_build, side_inputs_are_checked) {
         in, "Often", .trigger = BEAMC_REPEATEDLY(BEAMC_AFTER_PROCESSING_TIME(1000)));
     beamc_pardo(in, "Triggered", &with_side, .side = {{.from = often}});
     expect_error(p, "side input \"words\" is unbounded, in the global window and triggered", "");
+
+    p = beamc_pipeline_new();
+    in = stream(p);
+    beamc_pardo(in, "Endless", &with_side, .side = {{.from = in}});
+    expect_error(p, "Endless: side input \"words\" is unbounded and in the global window",
+                 "Put it in fixed windows, or keep it in state");
 }
 
 Test(graph_build, a_sink_has_no_output) {
