@@ -29,13 +29,34 @@ static const beamc_field pack_fields[] = {
     BEAMC_REQUIRED(beamc_assert_pack_config, one_window, BOOL),
     BEAMC_REQUIRED(beamc_assert_pack_config, window_start, I64),
     BEAMC_REQUIRED(beamc_assert_pack_config, window_end, I64),
+    BEAMC_REQUIRED(beamc_assert_pack_config, panes, I64),
 };
 static const beamc_row pack_row = BEAMC_ROW(beamc_assert_pack_config, pack_fields);
+
+static bool is_wanted(beamc_pane pane, int64_t panes) {
+    switch ((beamc_panes)panes) {
+    case BEAMC_PANES_EARLY:
+        return pane.timing == BEAMC_PANE_EARLY;
+    case BEAMC_PANES_ON_TIME:
+        return pane.timing == BEAMC_PANE_ON_TIME;
+    case BEAMC_PANES_LATE:
+        return pane.timing == BEAMC_PANE_LATE;
+    case BEAMC_PANES_NOT_LATE:
+        return pane.timing == BEAMC_PANE_EARLY || pane.timing == BEAMC_PANE_ON_TIME;
+    case BEAMC_PANES_LAST:
+        return pane.is_last;
+    case BEAMC_PANES_ALL:
+        break;
+    }
+    return true;
+}
 
 static beamc_status pack_process(beamc_ctx *ctx, const beamc_elem *in) {
     const beamc_assert_pack_config *config = beamc_config(ctx);
     beamc_window w = beamc_current_window(ctx);
-    if (config->one_window && (w.start != config->window_start || w.end != config->window_end)) {
+    bool other =
+        config->one_window && (w.start != config->window_start || w.end != config->window_end);
+    if (other || !is_wanted(beamc_current_pane(ctx), config->panes)) {
         return BEAMC_OK;
     }
     beamc_buf buf = {0};
@@ -70,6 +91,9 @@ static const beamc_field check_fields[] = {
      .type = BEAMC_FIELD_ARRAY,
      .offset = offsetof(beamc_assert_check_config, expected),
      .element = &expected_item},
+    BEAMC_REQUIRED(beamc_assert_check_config, check, I64),
+    BEAMC_REQUIRED(beamc_assert_check_config, arg, I64),
+    BEAMC_REQUIRED(beamc_assert_check_config, coder, I64),
 };
 static const beamc_row check_row = BEAMC_ROW(beamc_assert_check_config, check_fields);
 
@@ -162,6 +186,30 @@ static beamc_status report(beamc_ctx *ctx, const beamc_assert_check_config *conf
     return status;
 }
 
+/* The elements of @p got, decoded, to the function of beamc_assert_that. */
+static beamc_status call_check(beamc_ctx *ctx, const beamc_assert_check_config *config,
+                               const list *got) {
+    beamc_assert_fn check = (beamc_assert_fn)(intptr_t)config->check;
+    const beamc_coder *coder = (const beamc_coder *)(intptr_t)config->coder;
+    beamc_value *elements = beamc_alloc(ctx, (got->count + 1) * sizeof *elements);
+    for (size_t i = 0; i < got->count; i++) {
+        beamc_cursor c = beamc_cursor_of(got->items[i]);
+        unsigned kind;
+        beamc_slice bytes = {NULL, 0};
+        if (!beamc_get_u8(&c, &kind) || !beamc_get_prefixed(&c, &bytes)) {
+            return beamc_fail(ctx, INTERNAL, "a packed element is damaged");
+        }
+        BEAMC_TRY(beamc_decode(coder, &bytes, true, beamc_scratch_arena(ctx), &elements[i],
+                               beamc_ctx_error(ctx)));
+    }
+    beamc_status status =
+        check(elements, got->count, (void *)(intptr_t)config->arg, beamc_ctx_error(ctx));
+    if (status != BEAMC_OK) {
+        beamc_error_prepend(beamc_ctx_error(ctx), "assertion %.*s", BEAMC_SLICE_ARG(config->label));
+    }
+    return status;
+}
+
 static beamc_status check_process(beamc_ctx *ctx, const beamc_elem *in) {
     const beamc_assert_check_config *config = beamc_config(ctx);
     list want = {0}, got = {0};
@@ -177,7 +225,9 @@ static beamc_status check_process(beamc_ctx *ctx, const beamc_elem *in) {
         }
     }
     beamc_status status = beamc_iter_status(&it, beamc_ctx_error(ctx));
-    if (status == BEAMC_OK) {
+    if (status == BEAMC_OK && config->check != 0) {
+        status = call_check(ctx, config, &got);
+    } else if (status == BEAMC_OK) {
         if (want.count > 0) {
             qsort(want.items, want.count, sizeof *want.items, by_bytes);
         }

@@ -87,8 +87,25 @@ void beamc_assert_equal(beamc_pcoll pc, const char *label, const beamc_value *ex
 
 void beamc_assert_in_window(beamc_pcoll pc, const char *label, beamc_window window,
                             const beamc_value *expected, size_t count) {
-    beamc_assert_pack_config pack = {true, window.start, window.end};
+    beamc_assert_in_panes(pc, label, window, BEAMC_PANES_ALL, expected, count);
+}
+
+void beamc_assert_in_panes(beamc_pcoll pc, const char *label, beamc_window window,
+                           beamc_panes panes, const beamc_value *expected, size_t count) {
+    beamc_assert_pack_config pack = {true, window.start, window.end, panes};
     assert_elements(pc, label, &pack, expected, count);
+}
+
+void beamc_assert_that(beamc_pcoll pc, const char *label, beamc_assert_fn check, void *arg) {
+    const beamc_coder *coder = beamc_pcoll_coder(pc);
+    if (coder == NULL) {
+        return; /* the pipeline has failed before */
+    }
+    beamc_assert_check_config config = {.label = beamc_str(label),
+                                        .check = (int64_t)(intptr_t)check,
+                                        .arg = (int64_t)(intptr_t)arg,
+                                        .coder = (int64_t)(intptr_t)coder};
+    add_assertion(pc, label, &(beamc_assert_pack_config){0}, &config);
 }
 
 void beamc_assert_empty(beamc_pcoll pc, const char *label) {

@@ -48,6 +48,27 @@ void beamc_assert_in_window(beamc_pcoll pc, const char *label, beamc_window wind
                             const beamc_value *expected, size_t count);
 void beamc_assert_empty(beamc_pcoll pc, const char *label);
 void beamc_assert_count(beamc_pcoll pc, const char *label, int64_t expected);
+
+/** Which panes of a window an assertion looks at (beamc_current_pane of its elements). */
+typedef enum beamc_panes {
+    BEAMC_PANES_ALL = 0,
+    BEAMC_PANES_EARLY,    /**< before the watermark passed the window's end */
+    BEAMC_PANES_ON_TIME,  /**< the one that the watermark fired */
+    BEAMC_PANES_LATE,     /**< behind it */
+    BEAMC_PANES_NOT_LATE, /**< early and on time */
+    BEAMC_PANES_LAST      /**< the one behind which none comes */
+} beamc_panes;
+
+/** Asserts that those panes of @p window ((beamc_window)BEAMC_GLOBAL_WINDOW for the global one) hold exactly these
+ *  elements, all panes taken together, in any order. With count 0: that there is nothing in them. */
+void beamc_assert_in_panes(beamc_pcoll pc, const char *label, beamc_window window,
+                           beamc_panes panes, const beamc_value *expected, size_t count);
+
+/** Looks at all elements, in no particular order. Fails with beamc_error_set: the text is shown. */
+typedef beamc_status (*beamc_assert_fn)(const beamc_value *elements, size_t count, void *arg,
+                                        beamc_error *err);
+/** Asserts that @p check likes what @p pc holds. @p arg must live until the pipeline has run. */
+void beamc_assert_that(beamc_pcoll pc, const char *label, beamc_assert_fn check, void *arg);
 /** Runs it. The error says which assertion failed and shows what was missing and what was extra. */
 beamc_status beamc_test_pipeline_run(beamc_test_pipeline *test, beamc_error *err) BEAMC_MUST_USE;
 /** The committed value of a counter after the run, over all steps. */
