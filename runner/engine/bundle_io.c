@@ -121,6 +121,7 @@ static beamc_status io_state_append(beamc_bundle_io *io, const beamc_state_key *
 
 static beamc_status io_state_clear(beamc_bundle_io *io, const beamc_state_key *key,
                                    beamc_error *err) {
+    BEAMC_TRY(check_cancelled(of(io)->engine, err));
     return beamc__keyed_clear(of(io), key, err);
 }
 

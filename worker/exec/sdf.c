@@ -109,7 +109,8 @@ static beamc_status split_locked(beamc_sdf *sdf, beamc_ctx *ctx, double fraction
         return BEAMC_OK;
     }
     if (primary != NULL) {
-        BEAMC_TRY(encode_root(sdf, ctx, first, watermark, arena, primary, err));
+        /* Whoever runs it again begins where this one began. */
+        BEAMC_TRY(encode_root(sdf, ctx, first, sdf->began_at, arena, primary, err));
     }
     BEAMC_TRY(encode_root(sdf, ctx, second, watermark, arena, residual, err));
     set_watermarks(sdf, watermark, arena, residual);
@@ -193,6 +194,7 @@ static beamc_status begin(beamc_sdf *sdf, const beamc_wv *at, const beamc_kv *ta
     sdf->at = at;
     sdf->index = index;
     sdf->deferred = false;
+    sdf->began_at = tail->value.i64;
     atomic_store(&sdf->watermark, tail->value.i64);
     sdf->active = true;
     pthread_mutex_unlock(&sdf->mu);

@@ -34,6 +34,7 @@ typedef struct beamc_sdf {
     pthread_mutex_t mu; /* guards what follows, and custom trackers */
     bool active;        /* an element is in progress */
     int64_t index;      /* of it at the source */
+    int64_t began_at;   /* its watermark then */
     const beamc_wv *at; /* with its windows, and its value as the DoFn sees it */
     beamc_tracker tracker;
 } beamc_sdf;
