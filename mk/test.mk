@@ -74,7 +74,7 @@ test-full: ## make test and the suites too heavy for each run
 test-performance: ## performance assertions; off unless RUN_PERF_TESTS=1
 ifeq ($(RUN_PERF_TESTS),1)
 	@scripts/install-deps build test
-	@$(MAKE) build-tests
+	@$(MAKE) build-tests build-bench
 	@$(PYTHON3) tests/run --build=$(B) --perf $(if $(T),--filter='$(T)')
 else
 	@echo 'performance tests are off: RUN_PERF_TESTS=1 make test-performance runs them'
