@@ -1,5 +1,6 @@
-/* append.c: the parts of a pane behind what DIR/<table>.jsonl holds, for unbounded tables. It may be run
- * again after any interruption. For each table the folder of parts holds <table>.state: how long the file
+/* append.c: the parts of a pane behind what DIR/<table>.jsonl holds, for unbounded tables on other runners
+ * than the local one. It may be run again after any interruption, and panes must come one after another: the
+ * state that it declares, and never looks at, has runners see to that, since all panes have one key. For each table the folder of parts holds <table>.state: how long the file
  * was after the last pane, and that pane's first part. What is behind that length is of an attempt that
  * was interrupted, and is cut off; a pane whose first part is that one is in the file already. */
 #include <errno.h>
@@ -176,5 +177,6 @@ const beamc_dofn beamc__append_jsonl = {
     .config = &beamc__jsonl_config_row,
     .input = &beamc__parts_coder,
     .outputs[0] = {"files", &beamc_string},
+    .states[0] = {"in_turn", BEAMC_STATE_VALUE, .coder = &beamc_varint},
     .process = append,
 };

@@ -103,7 +103,6 @@ class Samples:
 
     def __init__(self, work, events, seed, products):
         self.folder = os.path.join(work, 'samples-%d-%d-%d' % (events, seed, products))
-        self.known = {}
         if not os.path.isdir(self.folder):
             subprocess.run([SAMPLES, '--output=' + self.folder, '--events=%d' % events, '--seed=%d' % seed,
                             '--products=%d' % products], check=True, stdout=subprocess.DEVNULL)
@@ -117,6 +116,7 @@ class Kind:
     """A kind of job. Subclasses say how it is started and what its tables must hold."""
     cache = {}
     seeds = 3
+    lives = True  # its tables are written in place
     paces = (0.08, 0.15, 0.3)  # seconds between kills, on average
 
     def expected(self, work, seed):
@@ -138,9 +138,9 @@ class Ecommerce(Kind):
         self.name = 'ecommerce' if streaming else 'bounded'
         self.streaming, self.events = streaming, events
         if not streaming:  # it commits once a second only
-            self.seeds, self.paces = 1, (0.3, 1, 2)
+            self.seeds, self.paces, self.lives = 1, (0.3, 1, 2), False
 
-    def command(self, seed):
+    def command(self, work, seed):
         args = [RUN, '--local', '--generate_events=%d' % self.events, '--generate_seed=%d' % seed, '--log_aggregates=false']
         return args + (['--streaming'] if self.streaming else [])
 
@@ -157,13 +157,25 @@ class Ecommerce(Kind):
         return row
 
 
+class Files(Ecommerce):
+    """The same events out of files."""
+
+    def __init__(self, events):
+        super().__init__(False, events)
+        self.name = 'files'
+
+    def command(self, work, seed):
+        folder = Samples(work, self.events, seed, 2000).folder
+        return [RUN, '--local'] + ['--input_%s=%s' % (s, os.path.join(folder, s + '.jsonl')) for s in ('clicks', 'transactions', 'stock')]
+
+
 class Stateful(Kind):
     name = 'stateful'
 
     def __init__(self, events):
         self.events = events
 
-    def command(self, seed):
+    def command(self, work, seed):
         return [STATEFUL, '--events=%d' % self.events, '--seed=%d' % seed]
 
     def count(self, work, seed):
@@ -242,7 +254,7 @@ def check_outputs(kind, want, folder):
     for table, rows in want.items():
         compare('jsonl ' + table, rows, table_of(kind, table, jsonl_rows(os.path.join(folder, 'out', table + '.jsonl'))))
         compare('sqlite ' + table, rows, table_of(kind, table, sqlite_rows(db, table)))
-    if kind.name != 'bounded':
+    if kind.lives:
         left = db.execute('SELECT count(*) FROM _beamc_bundles').fetchone()[0]
         if left > 400:
             raise Violation('%d bundles are remembered at the end' % left)
@@ -259,7 +271,7 @@ class Job:
         self.disk = Disk(os.path.join(work, '%s-%d' % (kind.name, number)))
         self.kills = self.runs = self.full = self.read_only = 0
         self.pace = self.rng.choice(kind.paces) * SLOW
-        self.args = kind.command(self.seed) + ['--output_jsonl=out', '--output_sqlite=out.sqlite', '--state_dir=state',
+        self.args = kind.command(work, self.seed) + ['--output_jsonl=out', '--output_sqlite=out.sqlite', '--state_dir=state',
                                                '--parallelism=%d' % self.rng.choice((1, 2, 3))]
         if self.rng.random() < 0.3:
             self.args.append('--overwrite')
@@ -339,7 +351,7 @@ class Job:
         return to
 
 
-KINDS = (Ecommerce(True, 150000), Stateful(200000), Ecommerce(False, 600000))
+KINDS = (Ecommerce(True, 150000), Stateful(200000), Ecommerce(False, 600000), Files(600000))
 
 
 def campaign(kills, seed, kinds=KINDS, job=None, keep_dir=None, say=print):

@@ -39,7 +39,12 @@ def stateful_job():
 
 @test
 def bounded_ecommerce_job():
-    return killed(chaos.Ecommerce(False, 60000), 5)
+    return killed(chaos.Ecommerce(False, 60000), 3)
+
+
+@test
+def bounded_job_out_of_files():
+    return killed(chaos.Files(60000), 2)
 
 
 class Two(chaos.Kind):

@@ -161,6 +161,60 @@ Test(sinks, a_job_that_fails_leaves_no_table) {
     cr_assert_null(io_text("x.db"));
 }
 
+/* ------------------------------------------------------------------------ unbounded tables */
+
+/* A stream of the same rows, whose bundles fail now and then. */
+static beamc_pcoll stream_of_rows(beamc_pipeline *p) {
+    beamc_test_event events[ROWS + ROWS / 10] = {0};
+    size_t count = 0;
+    for (int i = 0; i < ROWS; i++) {
+        events[count++] =
+            (beamc_test_event){.kind = BEAMC_TEST_ELEMENT, .value.i64 = i, .timestamp = i};
+        if (i % 10 == 9) {
+            events[count++] = (beamc_test_event){.kind = BEAMC_TEST_WATERMARK, .timestamp = i + 1};
+        }
+    }
+    beamc_pcoll numbers = beamc_test_stream(p, "Numbers", &beamc_varint, events, count);
+    return beamc_pardo(beamc_pardo(numbers, "ToRow", &to_row_fn), "Flaky", &flaky_fn);
+}
+
+static void run_stream(bool jsonl, bool overwrite) {
+    beamc_test_pipeline *t = beamc_test_pipeline_new(&sinks_program);
+    beamc_pipeline *p = beamc_test_pipeline_graph(t);
+    beamc_pcoll rows = stream_of_rows(p);
+    beamc_pcoll none = beamc_create(p, "None", &io_row_coder, NULL, 0);
+    const beamc_sink_table tables[] = {{rows, "r"}, {none, "none"}};
+    if (jsonl) {
+        beamc_write_jsonl(p, "Write", tables, 2, .path = io_dir, .overwrite = overwrite);
+    } else {
+        beamc_write_sqlite(p, "Write", tables, 2, .path = io_path("x.db"), .overwrite = overwrite);
+    }
+    beamc_error err = {0};
+    cr_assert_eq(beamc_test_pipeline_run(t, &err), BEAMC_OK, "%s", err.message);
+    beamc_test_pipeline_free(t);
+}
+
+Test(sinks, unbounded_jsonl_with_bundles_that_fail) {
+    for (int round = 0; round < 2; round++) {
+        atomic_store(&failures_left, 2);
+        run_stream(true, round > 0);
+        cr_assert_leq(atomic_load(&failures_left), 0);
+        check_jsonl();
+    }
+}
+
+Test(sinks, unbounded_sqlite_with_bundles_that_fail) {
+    for (int round = 0; round < 2; round++) {
+        atomic_store(&failures_left, 2);
+        run_stream(false, round > 0);
+        cr_assert_leq(atomic_load(&failures_left), 0);
+        cr_assert_eq(query("SELECT count(*) FROM r"), ROWS);
+        cr_assert_eq(query("SELECT count(DISTINCT n) FROM r WHERE name = 'r' || n"), ROWS);
+        cr_assert_eq(query("SELECT count(*) FROM none"), 0);
+        cr_assert_leq(query("SELECT count(*) FROM _beamc_bundles"), 3);
+    }
+}
+
 /* ------------------------------------------------------------------------------ the generator */
 
 static void check_generator(beamc_generate_options o, int64_t count) {
