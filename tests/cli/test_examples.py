@@ -167,6 +167,16 @@ def a_drain_finishes_what_is_there(tmp):
 
 
 @test
+def tail_leaves_out_what_is_too_late(tmp):
+    with open(os.path.join(tmp, 'app.log'), 'w', encoding='utf-8') as log:
+        log.write('2026-01-01T00:00:30Z INFO a\n2026-01-01T00:00:29.500Z INFO b\n2026-01-01T00:00:28Z INFO c\n')
+    done = run('tail', '--idle_ms=1', cwd=tmp)
+    assert done.returncode == 0, done
+    assert done.stdout == 'INFO: 2 in [2026-01-01T00:00:00Z, 2026-01-01T00:01:00Z)\n', done.stdout
+    assert 'left out' in done.stderr and 'INFO c' in done.stderr, done.stderr
+
+
+@test
 def streaming_test_passes_in_no_time(tmp):
     begun = time.monotonic()
     done = run('streaming_test')

@@ -81,7 +81,9 @@ beamc_status beamc_finalize(beamc_ctx *ctx, void (*callback)(void *arg), const v
         return BEAMC_FAIL(&plan->error, FAILED_PRECONDITION,
                           "beamc_finalize is for callbacks that run in a bundle");
     }
-    if (!ctx->may_finalize) { /* a runner that was not told would never say that it has committed */
+    if (ctx->fn == NULL ||
+        !ctx->fn
+             ->requires_finalization) { /* a runner that was not told would never say that it has committed */
         return BEAMC_FAIL(&plan->error, FAILED_PRECONDITION,
                           "beamc_finalize is for DoFns with .requires_finalization = true");
     }

@@ -92,7 +92,8 @@ static const struct {
     [BEAMC_STATE_COMBINING] = {"combining state", "beamc_state_add, beamc_state_read"},
     [BEAMC_STATE_MAP] = {"map", "beamc_state_get, beamc_state_put, beamc_state_remove, "
                                 "beamc_state_keys"},
-    [BEAMC_STATE_SET] = {"set", "beamc_state_add, beamc_state_remove, beamc_state_iterable"},
+    [BEAMC_STATE_SET] = {"set", "beamc_state_add, beamc_state_get, beamc_state_remove, "
+                                "beamc_state_iterable"},
     [BEAMC_STATE_ORDERED_LIST] = {"ordered list", "beamc_state_add_at, beamc_state_range, "
                                                   "beamc_state_clear_range"},
 };

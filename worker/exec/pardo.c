@@ -118,7 +118,6 @@ beamc_pardo *beamc__pardo_new(beamc_plan *plan, const char *id, const beamc_dofn
     beamc_pardo *p = beamc_arena_zalloc(plan->arena, sizeof *p);
     p->fn = fn;
     beamc__ctx_init(&p->ctx, plan, id, config, fn->instance_size);
-    p->ctx.may_finalize = fn->requires_finalization;
     p->ctx.fn = fn;
     p->ctx.output_count = output_count;
     for (unsigned i = 0; i < output_count; i++) {

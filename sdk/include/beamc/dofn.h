@@ -118,7 +118,7 @@ typedef struct beamc_tracker_fn {
 /** How the watermark of a restriction's output moves. It never moves back. */
 typedef enum beamc_watermark_kind {
     BEAMC_WATERMARK_MANUAL = 0, /**< as beamc_watermark_set says */
-    BEAMC_WATERMARK_MONOTONIC, /**< the largest timestamp emitted; they must come in order */
+    BEAMC_WATERMARK_MONOTONIC,  /**< the largest timestamp emitted; they must come in order */
     BEAMC_WATERMARK_WALL_TIME /**< the clock; for elements that are stamped when they are emitted */
 } beamc_watermark_kind;
 
@@ -298,10 +298,9 @@ typedef struct beamc_timer_options {
 beamc_status beamc_timer_set_with(beamc_ctx *ctx, unsigned timer, beamc_time fire_at,
                                   beamc_timer_options options) BEAMC_MUST_USE;
 /** Sets (or moves) the timer of the current key, window and tag to @p fire_at, in milliseconds since 1970 of
- *  its domain. A time that has passed already fires at once, behind the bundle. An event time beyond the
- *  closing of the window never fires, nor does an output time behind @p fire_at work (INVALID_ARGUMENT). When
- *  the input has ended, timers of processing time fire without waiting for the clock.
- *  `beamc_timer_set(ctx, FLUSH, at, .tag = id)` */
+ *  its domain. A time that has passed already fires at once, behind the bundle. When the input has ended,
+ *  timers of processing time fire without waiting for the clock. INVALID_ARGUMENT: an event time when the
+ *  window is closed already, or an output time behind it. `beamc_timer_set(ctx, FLUSH, at, .tag = id)` */
 #define beamc_timer_set(ctx, timer, fire_at, ...)                                                  \
     beamc_timer_set_with(                                                                          \
         (ctx), (timer), (fire_at),                                                                 \
