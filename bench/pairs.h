@@ -15,6 +15,7 @@ typedef struct pairs_config {
     int64_t keys;
     int64_t session;
     int64_t pairs_per_ms;
+    int64_t lag_ms;
     bool unbounded;
     bool linger;
 } pairs_config;
@@ -23,6 +24,7 @@ static const beamc_field pairs_config_fields[] = {
     BEAMC_CONFIG(pairs_config, keys, I64, "1", "Different keys, or open ones."),
     BEAMC_CONFIG(pairs_config, session, I64, "0", "Pairs of a key; 0: keys are drawn."),
     BEAMC_CONFIG(pairs_config, pairs_per_ms, I64, "1", "Event time."),
+    BEAMC_CONFIG(pairs_config, lag_ms, I64, "0", "How far the watermark is behind."),
     BEAMC_CONFIG(pairs_config, unbounded, BOOL, "false", "An unbounded source."),
     BEAMC_CONFIG(pairs_config, linger, BOOL, "false", "Then one more now and then, for ever."),
 };
@@ -85,7 +87,7 @@ static beamc_status pairs_emit(beamc_ctx *ctx, const beamc_elem *in) {
             return beamc_defer(ctx, PAIRS_LINGER_MS);
         }
         if (c->unbounded && (i + 1) % PAIRS_CHUNK == 0) {
-            beamc_watermark_set(ctx, i / c->pairs_per_ms);
+            beamc_watermark_set(ctx, i / c->pairs_per_ms - c->lag_ms);
             if (beamc_processing_time(ctx) - began >= PAIRS_BUNDLE_MS) {
                 return beamc_defer(ctx, 0);
             }
@@ -121,49 +123,28 @@ static const beamc_dofn pairs_unbounded = {
     .process = pairs_emit,
 };
 
+/* clang-format off */
+#define PAIRS_INT(option, value, least, text)                                                      \
+    {.name = option, .type = BEAMC_OPTION_INT, .default_text = value, .min = least,                \
+     .max = INT64_MAX, .placeholder = "N", .doc = text}
+#define PAIRS_FLAG(option, text)                                                                   \
+    {.name = option, .type = BEAMC_OPTION_BOOL, .default_text = "false", .doc = text}
 #define PAIRS_OPTIONS                                                                              \
-    {.name = "pairs",                                                                              \
-     .type = BEAMC_OPTION_INT,                                                                     \
-     .default_text = "1000000",                                                                    \
-     .min = 1,                                                                                     \
-     .max = INT64_MAX,                                                                             \
-     .placeholder = "N",                                                                           \
-     .doc = "How many pairs."},                                                                    \
-        {.name = "keys",                                                                           \
-         .type = BEAMC_OPTION_INT,                                                                 \
-         .default_text = "100000",                                                                 \
-         .min = 1,                                                                                 \
-         .max = INT64_MAX,                                                                         \
-         .placeholder = "N",                                                                       \
-         .doc = "Different keys."},                                                                \
-        {.name = "session_pairs",                                                                  \
-         .type = BEAMC_OPTION_INT,                                                                 \
-         .default_text = "0",                                                                      \
-         .min = 0,                                                                                 \
-         .max = INT64_MAX,                                                                         \
-         .placeholder = "N",                                                                       \
-         .doc = "Pairs of a key, which then never comes back; 0: keys are drawn."},                \
-        {.name = "pairs_per_ms",                                                                   \
-         .type = BEAMC_OPTION_INT,                                                                 \
-         .default_text = "100",                                                                    \
-         .min = 1,                                                                                 \
-         .max = INT64_MAX,                                                                         \
-         .placeholder = "N",                                                                       \
-         .doc = "Pairs for each millisecond of event time."},                                      \
-        {.name = "unbounded",                                                                      \
-         .type = BEAMC_OPTION_BOOL,                                                                \
-         .default_text = "false",                                                                  \
-         .doc = "Read them from an unbounded source."},                                            \
-    {                                                                                              \
-        .name = "linger", .type = BEAMC_OPTION_BOOL, .default_text = "false",                      \
-        .doc = "Unbounded: then one more pair each 20 ms, for ever."                               \
-    }
+    PAIRS_INT("pairs", "1000000", 1, "How many pairs."),                                           \
+    PAIRS_INT("keys", "100000", 1, "Different keys."),                                             \
+    PAIRS_INT("session_pairs", "0", 0, "Pairs of a key, which then never comes back; 0: drawn."),  \
+    PAIRS_INT("pairs_per_ms", "100", 1, "Pairs for each millisecond of event time."),              \
+    PAIRS_INT("lag_ms", "0", 0, "How far the watermark of an unbounded source is behind."),        \
+    PAIRS_FLAG("unbounded", "Read them from an unbounded source."),                                \
+    PAIRS_FLAG("linger", "Unbounded: then one more pair each 20 ms, for ever.")
+/* clang-format on */
 
 static inline beamc_pcoll pairs_read(beamc_pipeline *p, const beamc_options *o) {
     pairs_config c = {.pairs = beamc_option_int(o, "pairs"),
                       .keys = beamc_option_int(o, "keys"),
                       .session = beamc_option_int(o, "session_pairs"),
                       .pairs_per_ms = beamc_option_int(o, "pairs_per_ms"),
+                      .lag_ms = beamc_option_int(o, "lag_ms"),
                       .unbounded = beamc_option_bool(o, "unbounded"),
                       .linger = beamc_option_bool(o, "linger")};
     return beamc_pardo(beamc_impulse(p, "Impulse"), "Pairs",

@@ -37,6 +37,16 @@ static const beamc_dofn with_value = {
     .process = add_to_value,
 };
 
+static const beamc_dofn with_sorted_value = {
+    BEAMC_DOFN_ABI,
+    .urn = "beamc:bench:sorted_value:v1",
+    .doc = "Sums in a value, in the order of time.",
+    .input = &pairs_coder,
+    .states[0] = {"sum", BEAMC_STATE_VALUE, .coder = &beamc_varint},
+    .requires_time_sorted_input = true,
+    .process = add_to_value,
+};
+
 static beamc_status add_to_bag(beamc_ctx *ctx, const beamc_elem *in) {
     return beamc_state_add(ctx, 0, in->kv->value);
 }
@@ -127,9 +137,9 @@ static const beamc_dofn with_blob = {
 static const struct {
     const char *name;
     const beamc_dofn *fn;
-} kinds[] = {{"none", &none},        {"value", &with_value},
-             {"bag", &with_bag},     {"combining", &with_combining},
-             {"timer", &with_timer}, {"blob", &with_blob}};
+} kinds[] = {{"none", &none},     {"value", &with_value},         {"sorted", &with_sorted_value},
+             {"bag", &with_bag},  {"combining", &with_combining}, {"timer", &with_timer},
+             {"blob", &with_blob}};
 
 static void build(beamc_pipeline *p, const beamc_options *o) {
     beamc_slice wanted = beamc_str(beamc_option_text(o, "state"));
@@ -147,13 +157,13 @@ static void build(beamc_pipeline *p, const beamc_options *o) {
         }
     }
     beamc_pipeline_fail(p, BEAMC_INVALID_ARGUMENT,
-                        "--state: it is one of none, value, bag, combining, timer, blob");
+                        "--state: it is one of none, value, sorted, bag, combining, timer, blob");
 }
 
 static const beamc_option options[] = {
     {.name = "state",
      .default_text = "value",
-     .placeholder = "none|value|bag|combining|timer|blob",
+     .placeholder = "none|value|sorted|bag|combining|timer|blob",
      .doc = "What the step keeps for each key."},
     {.name = "bytes",
      .type = BEAMC_OPTION_INT,
@@ -179,7 +189,7 @@ static const beamc_program program = {
     .doc = "A stateful step over small pairs.",
     .build = build,
     .options = options,
-    .fns = BEAMC_FNS(&pairs_bounded, &pairs_unbounded, &none, &with_value, &with_bag,
-                     &with_combining, &with_timer, &with_blob),
+    .fns = BEAMC_FNS(&pairs_bounded, &pairs_unbounded, &none, &with_value, &with_sorted_value,
+                     &with_bag, &with_combining, &with_timer, &with_blob),
 };
 BEAMC_EXPORT(program);

@@ -86,6 +86,37 @@ beamc_time beamc__queue_hold(const beamc_queue *q) {
     return hold;
 }
 
+static bool is_before(const beamc_piece *a, const beamc_piece *b) {
+    return a->hold < b->hold || (a->hold == b->hold && a->ready_at < b->ready_at);
+}
+
+void beamc__queue_sift_in(beamc_queue *q, beamc_piece piece) {
+    if (q->count == q->cap || q->head != 0) {
+        grow(q);
+    }
+    size_t i = q->count++;
+    for (; i > 0 && is_before(&piece, &q->items[(i - 1) / 2]); i = (i - 1) / 2) {
+        q->items[i] = q->items[(i - 1) / 2];
+    }
+    q->items[i] = piece;
+    q->bytes += piece.len;
+}
+
+beamc_piece beamc__queue_sift_out(beamc_queue *q) {
+    beamc_piece first = q->items[0], last = q->items[--q->count];
+    size_t i = 0;
+    for (size_t kid; (kid = i * 2 + 1) < q->count; i = kid) {
+        kid += kid + 1 < q->count && is_before(&q->items[kid + 1], &q->items[kid]);
+        if (!is_before(&q->items[kid], &last)) {
+            break;
+        }
+        q->items[i] = q->items[kid];
+    }
+    q->items[i] = last;
+    q->bytes -= first.len;
+    return first;
+}
+
 void beamc__pieces_add(beamc_pieces *list, beamc_piece piece) {
     if (list->count == list->cap) {
         list->cap = list->cap == 0 ? 8 : list->cap * 2;

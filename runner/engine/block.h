@@ -56,6 +56,10 @@ void beamc__queue_push_front(beamc_queue *q, beamc_piece piece);
 void beamc__queue_free(beamc_queue *q);
 beamc_time beamc__queue_hold(const beamc_queue *q);
 
+/* Another use of a queue: a heap, the earliest hold in front, of equals the least ready_at. */
+void beamc__queue_sift_in(beamc_queue *q, beamc_piece piece);
+beamc_piece beamc__queue_sift_out(beamc_queue *q);
+
 /* A list of pieces with an owner. Zero-initialise. */
 typedef struct beamc_pieces {
     beamc_piece *items;

@@ -149,7 +149,12 @@ static void push(beamc_keyed *k, beamc_keyed_shard *s, beamc_piece p) {
     k->engine->progress.queued_bytes += p.len;
     k->node->keyed_bytes += p.len;
     s->queue_hold = beamc_earlier(s->queue_hold, p.hold);
-    beamc__queue_push(&s->queue, p);
+    if (k->node->spec->time_sorted) {
+        p.ready_at = k->arrivals++;
+        beamc__queue_sift_in(&s->queue, p);
+    } else {
+        beamc__queue_push(&s->queue, p);
+    }
 }
 
 void beamc__keyed_push(beamc_keyed *k, beamc_keyed_input *input) {
@@ -191,7 +196,11 @@ void beamc__keyed_give_back(beamc_bundle *b, beamc_pieces *rest) {
         k->engine->progress.queued_bytes += p.len;
         k->node->keyed_bytes += p.len;
         s->queue_hold = beamc_earlier(s->queue_hold, p.hold);
-        beamc__queue_push_front(&s->queue, p);
+        if (k->node->spec->time_sorted) {
+            beamc__queue_sift_in(&s->queue, p);
+        } else {
+            beamc__queue_push_front(&s->queue, p);
+        }
     }
 }
 
@@ -211,57 +220,34 @@ static bool is_settled(const beamc_keyed *k, const beamc_keyed_shard *s) {
     return saved != 0 && saved <= c->lasting_piece;
 }
 
-/* Moves what the next bundle of elements takes out of the queue. Time-sorted input waits for the
- * watermark and comes in the order of time. */
+/* Time-sorted input waits for the watermark. */
+static bool is_early(const beamc_node *n, beamc_time time) {
+    return n->spec->time_sorted && time >= n->upstream && n->upstream < BEAMC_TIME_MAX;
+}
+
+/* Moves what the next bundle of elements takes out of the queue. */
 static void take_elements(beamc_keyed *k, beamc_keyed_shard *s, beamc_bundle *b) {
     beamc_engine *e = k->engine;
     size_t bytes = 0, limit = beamc__pace_share(e, k->node, e->config.bundle_bytes);
-    beamc_queue rest = {0};
     bool sorted = k->node->spec->time_sorted;
-    while (s->queue.count > 0 && (sorted || bytes < limit)) {
-        if (!is_settled(k, s)) {
-            break;
-        }
-        beamc_piece p = sorted ? beamc__queue_pop(&s->queue)
+    while (s->queue.count > 0 && bytes < limit && is_settled(k, s) &&
+           !is_early(k->node, s->queue.items[s->queue.head].hold)) {
+        beamc_piece p = sorted ? beamc__queue_sift_out(&s->queue)
                                : beamc__pace_next(e, k->node, &s->queue, limit - bytes);
-        if (sorted && p.hold >= k->node->upstream && k->node->upstream < BEAMC_TIME_MAX) {
-            beamc__queue_push(&rest, p);
-            continue;
-        }
         bytes += p.len;
         k->engine->progress.queued_bytes -= p.len;
         k->node->keyed_bytes -= p.len;
         b->hold = beamc_earlier(b->hold, p.hold);
         beamc__pieces_add(&b->input, p);
     }
-    while (rest.count > 0) {
-        beamc__queue_push(&s->queue, beamc__queue_pop(&rest));
-    }
-    beamc__queue_free(&rest);
-    s->queue_hold = beamc__queue_hold(&s->queue);
-}
-
-static int by_hold(const void *a, const void *b) {
-    const beamc_piece *x = a, *y = b;
-    if (x->hold != y->hold) {
-        return x->hold < y->hold ? -1 : 1;
-    }
-    return x->ready_at < y->ready_at ? -1 : x->ready_at > y->ready_at; /* order of arrival */
-}
-
-static void sort_elements(beamc_bundle *b) {
-    for (size_t i = 0; i < b->input.count; i++) {
-        b->input.items[i].ready_at = (beamc_time)i;
-    }
-    if (b->input.count > 1) {
-        qsort(b->input.items, b->input.count, sizeof *b->input.items, by_hold);
-    }
+    s->queue_hold = !sorted              ? beamc__queue_hold(&s->queue)
+                    : s->queue.count > 0 ? s->queue.items[0].hold
+                                         : BEAMC_TIME_MAX;
 }
 
 static bool has_ready_elements(const beamc_keyed *k, const beamc_keyed_shard *s, bool eager) {
     const beamc_node *n = k->node;
-    if (s->queue.count == 0 ||
-        (n->spec->time_sorted && s->queue_hold >= n->upstream && n->upstream < BEAMC_TIME_MAX)) {
+    if (s->queue.count == 0 || is_early(n, s->queue_hold)) {
         return false;
     }
     if (!is_settled(k, s)) {
@@ -293,9 +279,6 @@ static beamc_bundle *begin_bundle(beamc_keyed *k, beamc_keyed_shard *s, beamc_ti
     b->cut.allowed = !timers && !n->spec->stable;
     if (!timers) {
         take_elements(k, s, b);
-        if (n->spec->time_sorted) {
-            sort_elements(b);
-        }
     }
     s->busy = true;
     beamc__bundle_link(b);

@@ -22,6 +22,7 @@ struct beamc_keyed {
     beamc_keyed_shard shards[BEAMC_KEYED_SHARDS];
     unsigned turn; /* where to look next */
     int64_t late_dropped;
+    beamc_time arrivals; /* numbers time-sorted input */
 };
 
 struct beamc_keyed_input {

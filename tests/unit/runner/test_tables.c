@@ -362,6 +362,31 @@ Test(tables, changes_of_several_keys_do_not_mix) {
     beamc_buf_free(&w);
 }
 
+Test(tables, a_queue_can_give_the_earliest_piece_first) {
+    enum { PIECES = 500 };
+    beamc_queue q = {0};
+    uint64_t random = 7;
+    size_t in = 0, out = 0;
+    beamc_piece last = {.hold = INT64_MIN};
+    while (out < PIECES) {
+        random = random * UINT64_C(6364136223846793005) + 1;
+        if (in < PIECES && (q.count == 0 || (random >> 60) < 9)) {
+            /* Nothing comes in before what has come out, as behind a watermark. */
+            beamc_time hold = (last.hold < 0 ? 0 : last.hold + 1) + (beamc_time)(random >> 40) % 20;
+            beamc__queue_sift_in(
+                &q, (beamc_piece){.hold = hold, .ready_at = (beamc_time)in++, .len = 3});
+            continue;
+        }
+        beamc_piece p = beamc__queue_sift_out(&q);
+        cr_assert(p.hold > last.hold || (p.hold == last.hold && p.ready_at > last.ready_at));
+        last = p;
+        out++;
+        cr_assert_eq(q.bytes, 3 * (in - out));
+    }
+    cr_expect_eq(q.count, 0);
+    beamc__queue_free(&q);
+}
+
 enum { NODES = 2000 };
 
 /* Nodes come and go; hashes collide, and some keys have the hash of another. */
