@@ -148,7 +148,7 @@ static void endless_runs(unsigned threads) {
         flow_run(p, &program, (beamc_local_run){.parallelism = threads, .max_bundle_ms = 20}, &err);
     cr_expect_eq(status, BEAMC_OK, "%s", err.message);
     flow_expect_all_up_to(100);
-    CHECK_MS("it", flow_ms() - began, 3000);
+    CHECK_MS("it", flow_ms() - began, 8000);
 }
 
 Test(flow, a_process_that_never_returns_is_split_and_drains) {
@@ -195,7 +195,7 @@ Test(flow, cancelling_ends_a_process_that_calls_nobody) {
     int64_t began = flow_ms();
     beamc_local_run how = {.parallelism = 1, .max_bundle_ms = 20, .stop = BEAMC_STOP_CANCEL};
     cr_expect_eq(flow_run(p, &program, how, &err), BEAMC_CANCELLED);
-    CHECK_MS("cancelling", flow_ms() - began, 2000);
+    CHECK_MS("cancelling", flow_ms() - began, 5000);
 }
 
 Test(flow, stopping_at_a_commit_fires_nothing) {
@@ -260,7 +260,8 @@ Test(flow, idle_threads_share_a_restriction) {
     int64_t took = flow_ms() - began; /* alone: more than 800 ms */
     cr_expect_eq(atomic_load(&flow.taken), 400);
     flow_expect_all_up_to(400);
-    CHECK_MS("sharing", took, 700);
+    CHECK_MS("sharing", took, 780);
+    cr_expect_geq(atomic_load(&flow.bundles), 2);
     cr_expect_leq(atomic_load(&flow.bundles), 40, "%lld parts",
                   (long long)atomic_load(&flow.bundles));
 }
@@ -275,7 +276,8 @@ Test(flow, idle_threads_share_slow_elements) {
     int64_t took = flow_ms() - began; /* alone: more than 1200 ms */
     cr_expect_eq(atomic_load(&flow.taken), 60);
     flow_expect_all_up_to(60);
-    CHECK_MS("sharing", took, 900);
+    CHECK_MS("sharing", took, 1150);
+    cr_expect_geq(atomic_load(&flow.bundles), 2);
 }
 
 Test(flow, one_thread_shares_with_nobody) {
@@ -325,7 +327,7 @@ static void watermark_of(const beamc_dofn *source) {
     cr_expect_eq(flow_run(p, &program, (beamc_local_run){.parallelism = 2}, &err), BEAMC_OK, "%s",
                  err.message);
     cr_expect_geq(atomic_load(&flow.taken), 40);
-    CHECK_MS("ten windows of 50 ms", flow_ms() - began, 1500);
+    CHECK_MS("ten windows of 50 ms", flow_ms() - began, 4000);
 }
 
 Test(flow, a_watermark_of_the_clock_fires_windows) {
