@@ -252,11 +252,13 @@ bool beamc__bundle_split(beamc_bundle *b, double fraction) {
     if (pthread_mutex_trylock(&b->cut.mu) != 0) {
         return false; /* it begins or ends just now */
     }
-    pthread_mutex_unlock(&e->mu);
-    beamc_pieces rest = {0};
-    if (b->cut.open && b->cut.failed == BEAMC_OK) {
-        split_open(b, fraction, &rest);
+    if (!b->cut.open || b->cut.failed != BEAMC_OK) { /* without the engine's mu it may be gone */
+        pthread_mutex_unlock(&b->cut.mu);
+        return false;
     }
+    pthread_mutex_unlock(&e->mu); /* open: it cannot end before cut.mu is free */
+    beamc_pieces rest = {0};
+    split_open(b, fraction, &rest);
     pthread_mutex_lock(&e->mu);
     bool any = rest.count > 0;
     if (any) {
