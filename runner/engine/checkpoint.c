@@ -11,8 +11,9 @@
 enum {
     UNBOUNDED_MS = 100, /* between commits: what a sink waits for */
     BOUNDED_MS = 1000,
-    EAGER_MS = 10, /* when nothing else is to be done and somebody waits for a commit */
-    COST_SHARE = 3 /* times as long as a commit takes there is none */
+    EAGER_MS = 10,     /* when nothing else is to be done and somebody waits for a commit */
+    COST_SHARE = 3,    /* times as long as a commit takes there is none, */
+    COST_MS_MAX = 5000 /* but no longer, though one took a minute */
 };
 
 static int64_t monotonic_ms(void) {
@@ -94,6 +95,7 @@ static int64_t interval_ms(const beamc_engine *e, bool idle) {
         least = least > EAGER_MS ? EAGER_MS : least;
         cost = c->cost_ms;
     }
+    cost = cost > COST_MS_MAX ? COST_MS_MAX : cost;
     return least > cost ? least : cost;
 }
 
