@@ -2,7 +2,8 @@
  *
  * Draining, sources stop: each restriction that is queued, delayed or left by a running bundle goes once
  * through the DoFn's truncate (beam:transform:sdf_truncate_sized_restrictions:v1), which shortens or
- * drops it; what is kept is finished. Test streams go to their end. Then watermarks go to the end of time
+ * drops it; what is kept is finished. So is a part whose end was split off before: what came behind it may
+ * have been processed, and there must be no hole. Test streams go to their end. Then watermarks go to the end of time
  * by themselves, and with them windows, timers and sinks. */
 #include "runner/engine/impl.h"
 

@@ -68,7 +68,7 @@ typedef struct beamc_group_item {
 typedef struct beamc_group_time {
     beamc_time watermark; /* the node's input watermark */
     beamc_time now;       /* processing time, ms */
-    beamc_time output;    /* the node's output watermark: what comes out before it is late. For advance
+    beamc_time output; /* the node's output watermark: what comes out before it is late. For advance
                              and drain that of the moment when the input watermark came where it is */
 } beamc_group_time;
 

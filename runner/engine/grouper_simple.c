@@ -359,8 +359,7 @@ bool beamc__grouper_simple_fits(const beamc_node_spec *node, bool bounded) {
                  (t->late == NULL || bounded));
     /* Some of the elements of a window may be too late to hold the watermark at their time. */
     bool exact = bounded || node->windowing.output_time == BEAMC_OUTPUT_END_OF_WINDOW;
-    return !node->merging && once && exact &&
-           (bounded || node->windowing.allowed_lateness_ms == 0);
+    return !node->merging && once && exact && (bounded || node->windowing.allowed_lateness_ms == 0);
 }
 
 beamc_grouper *beamc__grouper_simple_new(const beamc_node_spec *node) {

@@ -233,6 +233,7 @@ typedef struct beamc_bundle_cut {
     size_t out_bytes; /* staged output; the bundle's thread alone counts it */
     size_t out_limit; /* above that it is split */
     /* Guarded by the engine's mu. */
+    bool is_part;        /* the end of its endless restriction was split off: it is finite now */
     size_t staged_bytes; /* of out_bytes: what counts as queued behind it */
     int64_t next_ms;     /* not before that */
     int64_t pause_ms;

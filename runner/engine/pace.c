@@ -118,7 +118,8 @@ static bool is_fixed(const beamc_engine *e, const beamc_bundle *b) {
 static bool is_over(const beamc_engine *e, const beamc_bundle *b, int64_t age_ms) {
     beamc_stop how = atomic_load(&e->stopping);
     return atomic_load(&e->cancelled) || how >= BEAMC_STOP_AT_COMMIT || beamc_checkpoint_rests(e) ||
-           (how == BEAMC_STOP_DRAIN && beamc__drain_wants(e, b->node, b->cut.truncated)) ||
+           (how == BEAMC_STOP_DRAIN && !b->cut.is_part &&
+            beamc__drain_wants(e, b->node, b->cut.truncated)) ||
            (!e->bounded && !is_fixed(e, b) && age_ms >= e->config.max_bundle_ms);
 }
 

@@ -66,7 +66,7 @@ beamc_piece beamc__root_piece(const beamc_bundle *b, const beamc_bundle_root *ro
                      .len = root->element.len,
                      .hold = root->watermark_count > 0 ? BEAMC_TIME_MAX : b->hold,
                      .ready_at = BEAMC_TIME_MIN,
-                     .truncated = b->cut.truncated};
+                     .truncated = b->cut.truncated || b->cut.is_part};
     for (size_t k = 0; k < root->watermark_count; k++) {
         p.hold = beamc_earlier(p.hold, root->watermarks[k].watermark);
     }
@@ -262,6 +262,7 @@ bool beamc__bundle_split(beamc_bundle *b, double fraction) {
     pthread_mutex_lock(&e->mu);
     bool any = rest.count > 0;
     if (any) {
+        b->cut.is_part = b->node->spec->splittable && b->node->spec->unbounded;
         beamc__give_back(b, &rest);
         b->cut.next_ms = beamc__monotonic_us() / 1000 + QUIET_MS;
         b->cut.pause_ms = PAUSE_MS;
