@@ -117,6 +117,21 @@ static beamc_status split_locked(beamc_sdf *sdf, beamc_ctx *ctx, double fraction
     return BEAMC_OK;
 }
 
+/* What does not change while the bundle's thread works with its own. */
+static void other_ctx(const beamc_sdf *sdf, beamc_plan *plan, beamc_ctx *out) {
+    const beamc_ctx *own = &sdf->pardo->ctx;
+    *out = (beamc_ctx){.plan = plan,
+                       .step = own->step,
+                       .fn = own->fn,
+                       .config = own->config,
+                       .instance = own->instance,
+                       .instance_arena = own->instance_arena,
+                       .at = sdf->at,
+                       .output_count = own->output_count,
+                       .input_coder = own->input_coder};
+    memcpy(out->output_coders, own->output_coders, sizeof out->output_coders);
+}
+
 beamc_status beamc__sdf_split(beamc_sdf *sdf, int64_t index, double fraction, beamc_arena *arena,
                               bool *split, beamc_bundle_root *primary, beamc_bundle_root *residual,
                               beamc_error *err) {
@@ -129,9 +144,8 @@ beamc_status beamc__sdf_split(beamc_sdf *sdf, int64_t index, double fraction, be
         beamc_plan *plan = beamc__calloc(1, sizeof *plan);
         plan->elements = plan->bundle = arena;
         plan->env = sdf->pardo->unit.plan->env;
-        beamc_ctx ctx = sdf->pardo->ctx;
-        ctx.plan = plan;
-        ctx.at = sdf->at;
+        beamc_ctx ctx;
+        other_ctx(sdf, plan, &ctx);
         status = split_locked(sdf, &ctx, fraction, arena, split, primary, residual, err);
         free(plan);
     }
