@@ -53,9 +53,15 @@ void beamc__keyed_refresh(beamc_keyed_shard *shard);
 /* keyed_save.c: what the store holds outlives the process. */
 void beamc__keyed_keep(beamc_keyed *k);
 
+/* The watermark that fires an event-time timer: that of its time, for then no elements before it will
+ * come. A window is over only behind its last instant. */
+static inline beamc_time beamc_event_fires(const beamc_set_timer *t) {
+    return t->last ? t->fire_at + 1 : t->fire_at;
+}
+
 /* Whether a timer of event time, or of processing time, fires now. */
-static inline bool beamc_event_due(beamc_time fire_at, beamc_time watermark) {
-    return fire_at < watermark || (watermark == BEAMC_TIME_MAX && fire_at < BEAMC_TIME_MAX);
+static inline bool beamc_event_due(beamc_time fires, beamc_time watermark) {
+    return fires <= watermark && fires < BEAMC_TIME_MAX;
 }
 
 static inline bool beamc_clock_due(beamc_time fire_at, beamc_time now, bool drain) {

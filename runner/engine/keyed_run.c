@@ -40,7 +40,7 @@ static void fire_heap(beamc_keyed_work *w, beamc_timer_heap *heap, bool clock) {
     for (beamc_set_timer *t;
          w->fired_count + later_count < MAX_FIRED && (t = beamc_timer_first(heap)) != NULL;) {
         if (clock ? !beamc_clock_due(t->fire_at, w->now, w->drain)
-                  : !beamc_event_due(t->fire_at, w->watermark)) {
+                  : !beamc_event_due(beamc_event_fires(t), w->watermark)) {
             break;
         }
         beamc_scope *scope = t->scope;
@@ -305,7 +305,7 @@ void beamc__keyed_refresh(beamc_keyed_shard *s) {
     const beamc_set_timer *event = beamc_timer_first(&store->event);
     const beamc_set_timer *clock = beamc_timer_first(&store->clock);
     const beamc_set_timer *hold = beamc_timer_first(&store->holds);
-    s->next_event = event == NULL ? BEAMC_TIME_MAX : event->fire_at;
+    s->next_event = event == NULL ? BEAMC_TIME_MAX : beamc_event_fires(event);
     s->next_clock = clock == NULL ? BEAMC_TIME_MAX : clock->fire_at;
     s->hold = hold == NULL ? BEAMC_TIME_MAX : hold->hold_at;
 }

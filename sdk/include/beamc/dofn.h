@@ -70,7 +70,7 @@ typedef struct beamc_state_spec {
 } beamc_state_spec;
 
 typedef enum beamc_time_domain {
-    BEAMC_EVENT_TIME = 1,     /**< fires when the input watermark passes */
+    BEAMC_EVENT_TIME = 1,     /**< fires when the input watermark reaches it */
     BEAMC_PROCESSING_TIME = 2 /**< fires when the clock passes */
 } beamc_time_domain;
 
