@@ -78,6 +78,7 @@ static beamc_status lower_combining(beamc_lowering *l, const beamc_state_spec *s
 
 static beamc_status lower_state(beamc_lowering *l, const beamc_state_spec *spec, Pipe__StateSpec *m,
                                 beamc_error *err) {
+    const beamc_coder prefixed = {BEAMC_CODER_LENGTH_PREFIX, {spec->coder, NULL}, NULL, NULL};
     const char *coder = NULL;
     const char *key = NULL;
     if (spec->kind != BEAMC_STATE_COMBINING && spec->kind != BEAMC_STATE_SET) {
@@ -115,6 +116,8 @@ static beamc_status lower_state(beamc_lowering *l, const beamc_state_spec *spec,
     case BEAMC_STATE_ORDERED_LIST:
         m->spec_case = PIPE__STATE_SPEC__SPEC_ORDERED_LIST_SPEC;
         m->ordered_list_spec = beamc_pb_new(l->arena, &pipe__ordered_list_state_spec__descriptor);
+        /* Its values travel with their length, whatever they are, and Prism goes by the coder. */
+        BEAMC_TRY(beamc__coder_table_id(&l->coders, &prefixed, &coder, err));
         m->ordered_list_spec->element_coder_id = beamc_pb_text(coder);
         return BEAMC_OK;
     }

@@ -178,6 +178,9 @@ beamc_status beamc__list_flush(beamc_user_state *s, beamc_scope *scope, beamc_ce
                                const beamc_state_def *def) {
     beamc_state_key key = beamc__cell_key(s, scope, def);
     const list_range *ranges = (const list_range *)(const void *)cell->ranges.ptr;
+    if (cell->ranges.len > 0) { /* Prism goes down when it clears a list that it does not have */
+        BEAMC_TRY(beamc__state_append(s->plan, &key, (beamc_slice){NULL, 0}));
+    }
     for (size_t i = 0; i < cell->ranges.len / sizeof *ranges; i++) {
         key.range_start = ranges[i].start;
         key.range_end = ranges[i].end;
