@@ -76,6 +76,7 @@ typedef struct beamc_view {
     beamc_table table; /* guarded by mu */
     uint32_t *producers;
     size_t producer_count;
+    bool endless; /* one of them is, or comes from what is */
     _Atomic(int64_t)
         watermark;        /* the least of its producers; at the end nothing is added any more */
     atomic_bool any;      /* something is in it */

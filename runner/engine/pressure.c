@@ -35,7 +35,27 @@ static void mark(beamc_engine *e, uint32_t from, uint32_t waits, bool *seen) {
     }
 }
 
+/* Producers stand before their consumers. */
+static void find_endless_views(beamc_engine *e) {
+    bool *endless = beamc__calloc(e->graph->node_count + 1, sizeof *endless);
+    for (size_t i = 0; i < e->graph->node_count; i++) {
+        const beamc_node *n = &e->nodes[i];
+        endless[i] = n->spec->unbounded || n->spec->kind == BEAMC_NODE_TEST_STREAM;
+        for (size_t k = 0; k < n->producer_count; k++) {
+            endless[i] |= endless[n->producers[k]];
+        }
+    }
+    for (size_t i = 0; i < e->graph->view_count; i++) {
+        beamc_view *v = &e->views[i];
+        for (size_t k = 0; k < v->producer_count; k++) {
+            v->endless |= endless[v->producers[k]];
+        }
+    }
+    free(endless);
+}
+
 void beamc__pressure_wire(beamc_engine *e) {
+    find_endless_views(e);
     for (uint32_t w = 0; w < e->graph->node_count; w++) {
         const beamc_node_spec *spec = e->nodes[w].spec;
         bool *seen = beamc__calloc(e->graph->node_count, sizeof *seen);
@@ -51,12 +71,12 @@ void beamc__pressure_wire(beamc_engine *e) {
 
 /* --------------------------------------------------------------------------------- asking */
 
-/* Side inputs are read whole: their producers must be done, or, in an endless job, have said
+/* Side inputs are read whole: their producers must be done, or, when they are endless, have said
  * something. */
 bool beamc__sides_ready(const beamc_engine *e, const beamc_node *n) {
     for (size_t i = 0; i < n->spec->side_count; i++) {
         const beamc_view *v = &e->views[n->spec->sides[i].view];
-        if (v->watermark < BEAMC_TIME_MAX && (e->bounded || !atomic_load(&v->any))) {
+        if (v->watermark < BEAMC_TIME_MAX && (!v->endless || !atomic_load(&v->any))) {
             return false;
         }
     }

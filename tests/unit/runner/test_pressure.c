@@ -135,6 +135,7 @@ static const beamc_dofn more_fn = {
 };
 /* Looks at its side input for each element. */
 static beamc_status joining_process(beamc_ctx *ctx, const beamc_elem *in) {
+    const settings *c = beamc_config(ctx);
     const beamc_iterable *many;
     beamc_iter it;
     beamc_value v;
@@ -143,6 +144,12 @@ static beamc_status joining_process(beamc_ctx *ctx, const beamc_elem *in) {
     beamc_iterate(many, &it);
     if (!beamc_iter_next(&it, &v)) {
         atomic_fetch_add(&flow.fail, 1); /* it has none in this window */
+    } else if (c->count > 0) {
+        int64_t count = 1;
+        while (beamc_iter_next(&it, &v)) {
+            count++;
+        }
+        atomic_fetch_add(&flow.fail, count != c->count);
     }
     return slow(ctx);
 }
@@ -343,6 +350,21 @@ Test(pressure, a_late_side_input_holds_back_its_reader_alone, .timeout = 60) {
     run_ok(p, (beamc_local_run){.parallelism = 2});
     cr_expect_eq(atomic_load(&flow.fail), 0);
     expect_little_under_way();
+}
+
+/* The job is endless, its side input is not: it is not read before all of it is there. */
+Test(pressure, a_bounded_side_input_is_read_whole, .timeout = 60) {
+    beamc_pipeline *p = beamc_pipeline_new();
+    beamc_pcoll parts[] = {start(p, "First"),
+                           beamc_pardo(beamc_reshuffle(start(p, "Begin"), "Mix"), "Late", &late_fn,
+                                       .config = &(settings){.delay_us = 300000})};
+    beamc_pardo(beamc_reshuffle(fast(p), "Apart"), "Joining", &joining_fn,
+                .config = &(settings){.count = 2, .stop_behind = 1000},
+                .side = {{beamc_flatten(p, "Both", parts, 2), false}});
+    run_ok(p, (beamc_local_run){.parallelism = 3});
+    cr_expect_eq(atomic_load(&flow.fail), 0, "%d elements saw a part of it",
+                 atomic_load(&flow.fail));
+    cr_expect_geq(atomic_load(&flow.taken), 1000);
 }
 
 /* -------------------------------------------------------------------------------- waiting */
