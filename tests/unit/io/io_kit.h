@@ -171,6 +171,12 @@ IO_KIT void io_feed_rows(kit *k, const char *name, int64_t from, int64_t to) {
     }
 }
 
+/* As if the runner never said that the last bundle is done. */
+IO_KIT void io_drop_finalizers(kit *k) {
+    beamc_finalizers_free(k->result.finalizers);
+    k->result.finalizers = NULL;
+}
+
 /* The parts that a sink's DoFn emitted in the last bundle: copied behind @p out; the new count. */
 IO_KIT size_t io_take_parts(kit *k, beamc_part *out, size_t count) {
     static beamc_arena *kept; /* as long as the test */

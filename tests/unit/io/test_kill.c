@@ -180,6 +180,7 @@ static void renew_journal(void) {
     beamc__ids_remove(&j.ids, "b1");
     cr_assert_eq(beamc__jsonl_journal_renew(&j, &err), BEAMC_OK, "%s", err.message);
     beamc__jsonl_journal_close(&j);
+    beamc__ids_free(&j.ids);
 }
 
 static void check_journal(void) {
