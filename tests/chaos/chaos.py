@@ -325,6 +325,8 @@ class Job:
         return code
 
     def pause(self):
+        if self.runs % 15 == 14:  # a slow machine: it must get on
+            self.pace *= 1.5
         return self.rng.uniform(0, 0.02) if self.rng.random() < 0.1 else self.rng.expovariate(1 / self.pace)
 
     def go(self):
