@@ -68,8 +68,8 @@ Test(tables, clearing_gives_memory_back_and_packing_joins) {
             char key[16];
             snprintf(key, sizeof key, "%d", k);
             beamc_entry *e = beamc__table_put(&t, beamc_hash(text(key)), text(key), 8);
-            for (int i = 0; i < 20; i++) {
-                beamc__table_append(&t, e, beamc_slice_of(value, (size_t)(i * 5)));
+            for (size_t i = 0; i < 20; i++) {
+                beamc__table_append(&t, e, beamc_slice_of(value, i * 5));
             }
         }
         cr_assert_gt(t.extra_bytes, 0u);
@@ -451,9 +451,9 @@ Test(tables, state_is_seen_by_its_bundle_and_stays_when_applied) {
     map.kind = BEAMC_STATE_KEY_MULTIMAP_USER;
     map.id = keys.id = text("map");
     keys.kind = BEAMC_STATE_KEY_MULTIMAP_KEYS_USER;
-    for (char c = 'a'; c < 'd'; c++) {
-        map.map_key = beamc_slice_of(&c, 1);
-        cr_assert_eq(beamc__store_write(&s, &ops, &map, false, beamc_slice_of(&c, 1), NULL),
+    for (size_t i = 0; i < 3; i++) {
+        map.map_key = beamc_slice_of(&"abc"[i], 1);
+        cr_assert_eq(beamc__store_write(&s, &ops, &map, false, beamc_slice_of(&"abc"[i], 1), NULL),
                      BEAMC_OK);
     }
     expect_state(&s, &ops, &keys, "abc", 3);
