@@ -165,7 +165,7 @@ class Script:
         """A time that no other timer has, in the window of @p at."""
         self.unique += 1
         t = max(0, at + self.r.choice([-4000, 0, 1000, 3000, 6000, 15000])) // 100 * 100 + self.unique
-        end = at - at % self.window_ms + self.window_ms - 1 if self.window_ms else MAX
+        end = at - at % self.window_ms + self.window_ms - 1 - self.unique if self.window_ms else MAX
         return min(t, end)
 
     def commands(self, m, at):

@@ -123,3 +123,30 @@ Test(asserts, a_function_of_the_users) {
     beamc_assert_that(panes(test), "AddsUp", adds_up, &wrong);
     run(test, "assertion AddsUp: 4 elements make 31, not 30");
 }
+
+/* [0, 10) with 100 ms of lateness expires when the watermark is behind 109. */
+Test(asserts, what_comes_behind_the_expiry_is_dropped_and_counted) {
+    static beamc_kv pairs[3];
+    for (size_t i = 0; i < 3; i++) {
+        pairs[i] = (beamc_kv){beamc_value_bytes(beamc_str("a")), beamc_value_i64(1 << i)};
+    }
+    const beamc_test_event events[] = {
+        {.kind = BEAMC_TEST_ELEMENT, .value = {.kv = &pairs[0]}, .timestamp = 1},
+        {.kind = BEAMC_TEST_WATERMARK, .timestamp = 109},
+        {.kind = BEAMC_TEST_ELEMENT, .value = {.kv = &pairs[1]}, .timestamp = 2},
+        {.kind = BEAMC_TEST_WATERMARK, .timestamp = 110},
+        {.kind = BEAMC_TEST_ELEMENT, .value = {.kv = &pairs[2]}, .timestamp = 3},
+    };
+    beamc_test_pipeline *test = beamc_test_pipeline_new(&program);
+    beamc_pcoll all = beamc_test_stream(beamc_test_pipeline_graph(test), "Stream",
+                                        &beamc_kv_str_i64, events, LEN(events));
+    all =
+        beamc_window_into(all, "Ten", .fn = beamc_fixed(.size_ms = 10), .allowed_lateness_ms = 100);
+    const beamc_value sums[] = {{.i64 = 1}, {.i64 = 2}};
+    beamc_assert_equal(beamc_pardo(beamc_group_by_key(all, "Group"), "Sum", &sum_fn), "Sums", sums,
+                       2);
+    beamc_error err = {0};
+    cr_assert_eq(beamc_test_pipeline_run(test, &err), BEAMC_OK, "%s", err.message);
+    cr_assert_eq(beamc_test_pipeline_counter(test, "beamc", "late_dropped"), 1);
+    beamc_test_pipeline_free(test);
+}
