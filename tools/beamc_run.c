@@ -113,7 +113,7 @@ static void report(const beamc_run_report *r, const beamc_options *o) {
     print_count("dead_letter", invalid);
     int64_t late = beamc_report_counter(r, "beamc", "late_dropped");
     if (late > 0) {
-        print_count("events were late and left out: raise --allowed_lateness_seconds", late);
+        print_count("values came late and were left out: raise --allowed_lateness_seconds", late);
     }
     if (invalid > 0) {
         printf("Dead letters by error\n");

@@ -47,13 +47,24 @@ static bool check_tables_absent(beamc_pipeline *pipeline, const beamc_sink_table
     return ok;
 }
 
+/* The job may have other sinks in the same folder, with other tables. */
+static void name_lasting_job(const beamc_sink_table *tables, size_t count, const char *job,
+                             char token[BEAMC_JOB_TOKEN_MAX]) {
+    beamc_buf text = {0};
+    beamc_buf_printf(&text, "%s\n", job);
+    beamc__join_tables(tables, count, &text);
+    beamc_buf_put_u8(&text, 0);
+    beamc__lasting_token((char *)text.ptr, token);
+    beamc_buf_free(&text);
+}
+
 /* Names the job and its folder of parts. One that can be continued makes the folder now: where it is
  * there already, the job began before, and the tables are its own. */
 static bool begin_job(beamc_pipeline *pipeline, const beamc_sink_table *tables, size_t count,
                       const beamc_write_options *o, char token[BEAMC_JOB_TOKEN_MAX]) {
     bool lasting = o->job != NULL;
     if (lasting) {
-        beamc__lasting_token(o->job, token);
+        name_lasting_job(tables, count, o->job, token);
     } else {
         beamc__job_token(token);
         beamc__remove_dead_jobs(o->path, BEAMC_JSONL_PARTS_PREFIX);

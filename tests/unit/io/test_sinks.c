@@ -7,6 +7,8 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 
+#include "graph/job.h"
+
 TestSuite(sinks, .init = io_make_dir, .fini = io_remove_dir, .timeout = 120);
 
 /* Numbers to rows "r<n>", each one once. */
@@ -123,6 +125,29 @@ Test(sinks, jsonl) {
     cr_assert_eq(run(true, false, &err), BEAMC_ALREADY_EXISTS);
     check_jsonl();
     cr_assert_eq(run(true, true, &err), BEAMC_OK, "%s", err.message);
+    check_jsonl();
+}
+
+/* Two sinks of a job that can be continued, in one folder. */
+Test(sinks, tables_of_two_sinks_in_one_folder) {
+    beamc_test_pipeline *t = beamc_test_pipeline_new(&sinks_program);
+    beamc_pipeline *p = beamc_test_pipeline_graph(t);
+    beamc__pipeline_set_job(p, "job");
+    beamc_pcoll rows = rows_of(p);
+    beamc_pcoll none = beamc_create(p, "None", &io_row_coder, NULL, 0);
+    const beamc_sink_table tables[] = {{rows, "r"}, {none, "none"}};
+    beamc_write_jsonl(p, "WriteRows", tables, 1, .path = io_dir);
+    beamc_write_jsonl(p, "WriteNone", tables + 1, 1, .path = io_dir);
+    beamc_error err = {0};
+    cr_assert_eq(beamc_test_pipeline_run(t, &err), BEAMC_OK, "%s", err.message);
+    beamc_test_pipeline_free(t);
+    const char *first =
+        strstr(io_list(""), ".beamc-job-"); /* one must not clear the other's away */
+    cr_assert(first != NULL && strstr(first + 1, ".beamc-job-") != NULL, "%s", io_list(""));
+    char command[128];
+    snprintf(command, sizeof command, "rmdir %s/.beamc-job-*",
+             io_dir); /* nothing is left in them */
+    cr_assert_eq(system(command), 0);
     check_jsonl();
 }
 
