@@ -66,12 +66,13 @@ def make_windows(r):
 
 
 def make_steps(r):
-    steps, watermark = [], 0
+    base = r.choice([0] * 8 + [-25, -10**9, 10**10])  # long ago, far ahead
+    steps, watermark = [], base
     for _ in range(r.randrange(3, 14)):
         kind = r.choice(["input"] * 5 + ["watermark"] * 3 + ["clock"] * 2)
         if kind == "input":
-            near = watermark if r.random() < 0.6 else r.randrange(0, 40)
-            steps.append(("input", [max(0, near + r.randrange(-12, 15)) for _ in range(r.choice([1, 1, 1, 2, 3, 4]))]))
+            near = watermark if r.random() < 0.6 else base + r.randrange(0, 40)
+            steps.append(("input", [max(base, near + r.randrange(-12, 15)) for _ in range(r.choice([1, 1, 1, 2, 3, 4]))]))
         elif kind == "watermark":
             watermark += r.choice([1, 3, 5, 10, 11, 20, 60])
             steps.append(("watermark", watermark))
