@@ -23,6 +23,11 @@ static void add(text *to, bool numbered, unsigned i, const char *name) {
     to->len = to->len < sizeof to->at ? to->len : sizeof to->at - 1;
 }
 
+/* Whoever does not pass the status on does not get away with it. */
+static beamc_status stick(beamc_ctx *ctx, beamc_status status) {
+    return beamc__plan_fail(ctx->plan, ctx->step, 0, status);
+}
+
 static const char *urn_of(const beamc_ctx *ctx) {
     return ctx->fn != NULL ? ctx->fn->urn : "here";
 }
@@ -32,19 +37,21 @@ beamc_status beamc__misuse_output(beamc_ctx *ctx, unsigned output) {
     for (unsigned i = 0; ctx->fn != NULL && i < beamc_dofn_output_count(ctx->fn); i++) {
         add(&names, true, i, ctx->fn->outputs[i].name);
     }
-    return BEAMC_FAIL(
-        &ctx->plan->error, INVALID_ARGUMENT,
-        "DoFn %s emits to output %u, which it does not declare (it has %u: %s): add it "
-        "to .outputs",
-        urn_of(ctx), output, ctx->output_count, names.len > 0 ? names.at : "none");
+    return stick(
+        ctx,
+        BEAMC_FAIL(&ctx->plan->error, INVALID_ARGUMENT,
+                   "DoFn %s emits to output %u, which it does not declare (it has %u: %s): add it "
+                   "to .outputs",
+                   urn_of(ctx), output, ctx->output_count, names.len > 0 ? names.at : "none"));
 }
 
 beamc_status beamc__misuse_emit(beamc_ctx *ctx) {
-    return BEAMC_FAIL(
-        &ctx->plan->error, FAILED_PRECONDITION,
-        "DoFn %s emits where there is no element at hand to take timestamp and window "
-        "from (start_bundle, finish_bundle): use beamc_emit_in",
-        urn_of(ctx));
+    return stick(
+        ctx,
+        BEAMC_FAIL(&ctx->plan->error, FAILED_PRECONDITION,
+                   "DoFn %s emits where there is no element at hand to take timestamp and window "
+                   "from (start_bundle, finish_bundle): use beamc_emit_in",
+                   urn_of(ctx)));
 }
 
 beamc_status beamc__misuse_timer(beamc_ctx *ctx, unsigned timer) {
@@ -54,15 +61,19 @@ beamc_status beamc__misuse_timer(beamc_ctx *ctx, unsigned timer) {
         add(&names, true, i, ctx->fn->timers[i].name);
     }
     if (timer < count) {
-        return BEAMC_FAIL(&ctx->plan->error, FAILED_PRECONDITION,
-                          "DoFn %s uses timer \"%s\" where there is no key at hand: timers can be "
-                          "set and cleared in process, on_timer and on_window_expiration",
-                          urn_of(ctx), ctx->fn->timers[timer].name);
+        return stick(
+            ctx,
+            BEAMC_FAIL(&ctx->plan->error, FAILED_PRECONDITION,
+                       "DoFn %s uses timer \"%s\" where there is no key at hand: timers can be "
+                       "set and cleared in process, on_timer and on_window_expiration",
+                       urn_of(ctx), ctx->fn->timers[timer].name));
     }
-    return BEAMC_FAIL(&ctx->plan->error, INVALID_ARGUMENT,
-                      "DoFn %s uses timer %u, which it does not declare (it has %u: %s): add it to "
-                      ".timers",
-                      urn_of(ctx), timer, count, names.len > 0 ? names.at : "none");
+    return stick(
+        ctx,
+        BEAMC_FAIL(&ctx->plan->error, INVALID_ARGUMENT,
+                   "DoFn %s uses timer %u, which it does not declare (it has %u: %s): add it to "
+                   ".timers",
+                   urn_of(ctx), timer, count, names.len > 0 ? names.at : "none"));
 }
 
 beamc_status beamc__misuse_state(beamc_ctx *ctx, unsigned state) {
@@ -72,16 +83,19 @@ beamc_status beamc__misuse_state(beamc_ctx *ctx, unsigned state) {
         add(&names, true, i, ctx->fn->states[i].name);
     }
     if (state < count) {
-        return BEAMC_FAIL(
-            &ctx->plan->error, FAILED_PRECONDITION,
-            "DoFn %s uses state \"%s\" where there is no key at hand: state belongs to "
-            "a key and can be used in process, on_timer and on_window_expiration",
-            urn_of(ctx), ctx->fn->states[state].name);
+        return stick(
+            ctx,
+            BEAMC_FAIL(&ctx->plan->error, FAILED_PRECONDITION,
+                       "DoFn %s uses state \"%s\" where there is no key at hand: state belongs to "
+                       "a key and can be used in process, on_timer and on_window_expiration",
+                       urn_of(ctx), ctx->fn->states[state].name));
     }
-    return BEAMC_FAIL(&ctx->plan->error, INVALID_ARGUMENT,
-                      "DoFn %s uses state %u, which it does not declare (it has %u: %s): add it to "
-                      ".states; a DoFn with state takes key-value pairs",
-                      urn_of(ctx), state, count, names.len > 0 ? names.at : "none");
+    return stick(
+        ctx,
+        BEAMC_FAIL(&ctx->plan->error, INVALID_ARGUMENT,
+                   "DoFn %s uses state %u, which it does not declare (it has %u: %s): add it to "
+                   ".states; a DoFn with state takes key-value pairs",
+                   urn_of(ctx), state, count, names.len > 0 ? names.at : "none"));
 }
 
 static const struct {
@@ -106,10 +120,12 @@ beamc_status beamc__misuse_state_kind(beamc_ctx *ctx, const char *name, beamc_st
             add(&others, false, 0, kinds[k].name);
         }
     }
-    return BEAMC_FAIL(&ctx->plan->error, INVALID_ARGUMENT,
-                      "state \"%s\" of DoFn %s is a %s, and the call is for another kind (%s): use "
-                      "%s, or beamc_state_clear",
-                      name, urn_of(ctx), kinds[kind].name, others.at, kinds[kind].calls);
+    return stick(
+        ctx,
+        BEAMC_FAIL(&ctx->plan->error, INVALID_ARGUMENT,
+                   "state \"%s\" of DoFn %s is a %s, and the call is for another kind (%s): use "
+                   "%s, or beamc_state_clear",
+                   name, urn_of(ctx), kinds[kind].name, others.at, kinds[kind].calls));
 }
 
 static const char *time_text(beamc_time t, char *to, size_t size) {
@@ -123,21 +139,24 @@ beamc_status beamc__misuse_watermark(beamc_ctx *ctx, unsigned output, beamc_time
                                      beamc_time watermark) {
     char at[64], promised[64];
     const char *name = ctx->fn != NULL ? ctx->fn->outputs[output].name : "";
-    return BEAMC_FAIL(
-        &ctx->plan->error, FAILED_PRECONDITION,
-        "DoFn %s emits to output \"%s\" at %s, but its watermark has promised nothing before "
-        "%s: keep the watermark behind what is still to come (%s), or leave the element out",
-        urn_of(ctx), name, time_text(timestamp, at, sizeof at),
-        time_text(watermark, promised, sizeof promised),
-        ctx->fn != NULL && ctx->fn->splittable->watermark == BEAMC_WATERMARK_MONOTONIC
-            ? "BEAMC_WATERMARK_MONOTONIC is for timestamps in order"
-            : "beamc_watermark_set");
+    return stick(
+        ctx,
+        BEAMC_FAIL(
+            &ctx->plan->error, FAILED_PRECONDITION,
+            "DoFn %s emits to output \"%s\" at %s, but its watermark has promised nothing before "
+            "%s: keep the watermark behind what is still to come (%s), or leave the element out",
+            urn_of(ctx), name, time_text(timestamp, at, sizeof at),
+            time_text(watermark, promised, sizeof promised),
+            ctx->fn != NULL && ctx->fn->splittable->watermark == BEAMC_WATERMARK_MONOTONIC
+                ? "BEAMC_WATERMARK_MONOTONIC is for timestamps in order"
+                : "beamc_watermark_set"));
 }
 
 beamc_status beamc__misuse_timer_time(beamc_ctx *ctx, const char *timer, beamc_time fire_at,
                                       beamc_time limit, const char *what) {
     char at[64], last[64];
-    return BEAMC_FAIL(&ctx->plan->error, INVALID_ARGUMENT,
-                      "timer \"%s\" of DoFn %s is set to %s, %s %s", timer, urn_of(ctx),
-                      time_text(fire_at, at, sizeof at), what, time_text(limit, last, sizeof last));
+    return stick(ctx, BEAMC_FAIL(&ctx->plan->error, INVALID_ARGUMENT,
+                                 "timer \"%s\" of DoFn %s is set to %s, %s %s", timer, urn_of(ctx),
+                                 time_text(fire_at, at, sizeof at), what,
+                                 time_text(limit, last, sizeof last)));
 }

@@ -35,6 +35,11 @@ static beamc_status plain_process(beamc_ctx *ctx, const beamc_elem *in) {
     if (is("output")) {
         return beamc_emit(ctx, 2, *in);
     }
+    if (is("ignored")) {
+        beamc_status status = beamc_emit(ctx, 2, *in);
+        (void)status;
+        return BEAMC_OK;
+    }
     if (is("output at")) {
         return beamc_emit_at(ctx, 7, 5, *in);
     }
@@ -189,6 +194,7 @@ Test(misuse, outputs_that_are_not_declared) {
     refused(&plain_fn, "output",
             "DoFn test:misuse:plain:v1 emits to output 2, which it does not declare (it has 2: [0] "
             "\"main\", [1] \"other\"): add it to .outputs");
+    refused(&plain_fn, "ignored", "transform Step: DoFn test:misuse:plain:v1 emits to output 2");
     refused(&plain_fn, "output at", "emits to output 7, which it does not declare");
     refused(&plain_fn, "finish",
             "DoFn test:misuse:plain:v1 emits where there is no element at hand to take timestamp "
