@@ -45,13 +45,13 @@ beamc_status beamc__misuse_output(beamc_ctx *ctx, unsigned output) {
                    urn_of(ctx), output, ctx->output_count, names.len > 0 ? names.at : "none"));
 }
 
+/* Whether there is an element may be asked this way, and is no misuse by itself. */
 beamc_status beamc__misuse_emit(beamc_ctx *ctx) {
-    return stick(
-        ctx,
-        BEAMC_FAIL(&ctx->plan->error, FAILED_PRECONDITION,
-                   "DoFn %s emits where there is no element at hand to take timestamp and window "
-                   "from (start_bundle, finish_bundle): use beamc_emit_in",
-                   urn_of(ctx)));
+    return BEAMC_FAIL(
+        &ctx->plan->error, FAILED_PRECONDITION,
+        "DoFn %s emits where there is no element at hand to take timestamp and window "
+        "from (start_bundle, finish_bundle): use beamc_emit_in",
+        urn_of(ctx));
 }
 
 beamc_status beamc__misuse_timer(beamc_ctx *ctx, unsigned timer) {
