@@ -18,7 +18,7 @@ beamc_test_pipeline *beamc_test_pipeline_new(const beamc_program *program) {
     beamc_test_pipeline *test = beamc__calloc(1, sizeof *test);
     test->program = program;
     test->pipeline = beamc_pipeline_new();
-    beamc__pipeline_set_local(test->pipeline, true);
+    beamc__pipeline_set_runner(test->pipeline, "local");
     return test;
 }
 

@@ -12,6 +12,9 @@
 
 enum { SPLIT_BYTES = 32 << 20, STREAM_SIZE_GUESS = 1 << 20 };
 
+#define STDIN_IS_LOCAL                                                                             \
+    "standard input (-) is for the local runner only: give files that the workers can reach"
+
 typedef struct instance {
     beamc_line_reader reader;
     int fd;         /* holds while is_open */
@@ -34,9 +37,7 @@ static void close_file(instance *in) {
 
 static beamc_status take_stdin(beamc_ctx *ctx, instance *in) {
     if (!beamc__runs_locally(ctx)) {
-        return beamc_fail(ctx, NOT_FOUND,
-                          "standard input (-) is for the local runner only: give files that the "
-                          "workers can reach");
+        return beamc_fail(ctx, NOT_FOUND, STDIN_IS_LOCAL);
     }
     if (atomic_flag_test_and_set(&stdin_is_taken)) {
         return beamc_fail(ctx, NOT_FOUND,
@@ -199,6 +200,10 @@ beamc_pcoll beamc_read_lines_with(beamc_pipeline *pipeline, const char *label,
                             "%s: no file to read: set .pattern to a file, a glob, or \"-\"", label);
     }
     const char *pattern = options.pattern != NULL ? options.pattern : "";
+    if (strcmp(pattern, "-") == 0 && beamc_pipeline_runner(pipeline) != NULL &&
+        !beamc_pipeline_runs_locally(pipeline)) {
+        beamc_pipeline_fail(pipeline, BEAMC_INVALID_ARGUMENT, "%s: " STDIN_IS_LOCAL, label);
+    }
     if (strcmp(pattern, "-") == 0 && beamc_pipeline_job(pipeline) != NULL) {
         beamc_pipeline_fail(
             pipeline, BEAMC_INVALID_ARGUMENT,

@@ -8,6 +8,10 @@
 /* Beside the file, while the job runs: <file>.partial-<job>. */
 #define BEAMC_SQLITE_PARTIAL ".partial-"
 
+#define BEAMC_SQLITE_IS_LOCAL                                                                      \
+    "the SQLite output is for the local runner only: workers cannot share the file; write JSON "   \
+    "lines (--output_jsonl)"
+
 typedef struct beamc_sqlite_config {
     beamc_slice path;   /* the finished file */
     beamc_slice job;    /* names the unfinished one */

@@ -64,9 +64,7 @@ static beamc_status setup(beamc_ctx *ctx) {
         return beamc_fail(ctx, INVALID_ARGUMENT, "ToSqlite takes rows, not other elements");
     }
     if (!beamc__runs_locally(ctx)) {
-        return beamc_fail(ctx, INVALID_ARGUMENT,
-                          "the SQLite output is for the local runner only: workers cannot share "
-                          "the file; use --output_jsonl");
+        return beamc_fail(ctx, INVALID_ARGUMENT, BEAMC_SQLITE_IS_LOCAL);
     }
     beamc_arena *arena = beamc_instance_arena(ctx);
     BEAMC_TRY(make_sql(ctx, in, beamc_arena_cstr(arena, c->tables)));

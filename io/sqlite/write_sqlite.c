@@ -139,6 +139,10 @@ void beamc_write_sqlite_with(beamc_pipeline *pipeline, const char *label,
                             count == 0 ? "no tables" : "no output file");
         return;
     }
+    if (beamc_pipeline_runner(pipeline) != NULL && !beamc_pipeline_runs_locally(pipeline)) {
+        beamc_pipeline_fail(pipeline, BEAMC_INVALID_ARGUMENT, "%s: " BEAMC_SQLITE_IS_LOCAL, label);
+        return;
+    }
     options.job = options.job != NULL ? options.job : beamc_pipeline_job(pipeline);
     char folder[PATH_MAX];
     beamc_buf create = {0};

@@ -80,8 +80,8 @@ struct beamc_pipeline {
     uint32_t scope; /* the composite that is open; 0: none */
     const char *(*fn_fault)(void *arg, const char *urn, const void *fn);
     void *fn_fault_arg;
-    const char *job; /* see beamc_pipeline_job */
-    bool is_local;   /* see beamc_pipeline_runs_locally */
+    const char *job;    /* see beamc_pipeline_job */
+    const char *runner; /* see beamc_pipeline_runner */
 };
 
 /* @p fault tells why a step may not use a DoFn or combiner (a worker could not find it), or NULL. */

@@ -6,7 +6,7 @@
 
 /* Names the job as one that can be continued (beamc_pipeline_job). NULL or "": it cannot. Copied. */
 void beamc__pipeline_set_job(beamc_pipeline *p, const char *job);
-/* The local runner will run it (beamc_pipeline_runs_locally). */
-void beamc__pipeline_set_local(beamc_pipeline *p, bool is_local);
+/* Names the runner (beamc_pipeline_runner). Copied. */
+void beamc__pipeline_set_runner(beamc_pipeline *p, const char *runner);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include <beamc/log.h>
 
@@ -54,12 +55,17 @@ const char *beamc_pipeline_job(const beamc_pipeline *p) {
     return p->job;
 }
 
-void beamc__pipeline_set_local(beamc_pipeline *p, bool is_local) {
-    p->is_local = is_local;
+void beamc__pipeline_set_runner(beamc_pipeline *p, const char *runner) {
+    p->runner = runner != NULL ? beamc_arena_cstr(p->arena, beamc_str(runner)) : NULL;
+}
+
+const char *beamc_pipeline_runner(const beamc_pipeline *p) {
+    return p->runner;
 }
 
 bool beamc_pipeline_runs_locally(const beamc_pipeline *p) {
-    return p->is_local;
+    return p->runner != NULL &&
+           (strcasecmp(p->runner, "local") == 0 || strcasecmp(p->runner, "DirectRunner") == 0);
 }
 
 bool beamc__pipeline_is_unbounded(const beamc_pipeline *p) {

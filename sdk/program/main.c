@@ -162,7 +162,7 @@ beamc_pipeline *beamc__program_build(const beamc_program *program, const beamc_o
     beamc_pipeline *p = beamc_pipeline_new();
     beamc__pipeline_set_job(p, job);
     beamc__pipeline_set_fault(p, library_fault, (void *)(uintptr_t)library);
-    beamc__pipeline_set_local(p, runs_locally(options));
+    beamc__pipeline_set_runner(p, beamc_option_text(options, "runner"));
     if (program->build != NULL) {
         program->build(p, options);
     } else {

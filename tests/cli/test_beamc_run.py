@@ -208,6 +208,15 @@ def metrics_are_written(tmp):
     assert all(set(c) == {'namespace', 'name', 'step', 'value'} for c in metrics['counters'])
 
 
+@test
+def what_is_for_the_local_runner_only(tmp):
+    remote = ['--runner=PrismRunner', '--job_endpoint=localhost:1']
+    for args in (['--output_sqlite=x.db'], ['--output_sqlite=x.db', '--streaming']):
+        expect(run(remote + args, tmp), 2, 'the SQLite output is for the local runner only', '--output_jsonl')
+    expect(run(remote + ['--input_clicks=-', '--output_jsonl=out'], tmp), 2, 'standard input (-) is for the local runner only')
+    assert not os.path.exists(os.path.join(tmp, 'x.db'))
+
+
 def streaming(tmp, *args):
     done = run(['--local', '--streaming', '--output_jsonl=out', '--overwrite', '--log_aggregates=false'] + list(args), tmp)
     expect(done, 0)

@@ -97,6 +97,12 @@ def test_examples_as_plugins_of_a_stock_worker(t):
     assert any('sensor-1: b at 1970-01-01T00:15:00Z' in line for line in pool.lines), pool.lines
 
 
+def test_sqlite_is_refused(t):
+    result = on_prism(t, 'live', '--events=1000', '--sqlite=live.sqlite', check=False)
+    assert result.code == 2 and 'the SQLite output is for the local runner only' in result.stderr, result
+    assert not os.path.exists(os.path.join(t.tmp, 'live.sqlite'))
+
+
 # What docs/streaming.md says that Prism cannot do: if it can one day, the page is to be changed.
 
 

@@ -44,8 +44,11 @@ void beamc_pipeline_fail(beamc_pipeline *pipeline, beamc_status code, const char
  */
 const char *beamc_pipeline_job(const beamc_pipeline *pipeline);
 
-/** Whether the local runner will run it, as far as the options tell; false for a pipeline that is built by
- *  hand. For transforms that can do better where all bundles are in one process. */
+/** The runner that will run it, as --runner names it; NULL: not known, the pipeline is built by hand. Lives as
+ *  long as the pipeline. */
+const char *beamc_pipeline_runner(const beamc_pipeline *pipeline);
+/** Whether that is the local one; false where it is not known. For transforms that can do better where all
+ *  bundles are in one process. */
 bool beamc_pipeline_runs_locally(const beamc_pipeline *pipeline);
 
 /** Everything between begin and end becomes one composite; labels inside are relative to it. */

@@ -511,3 +511,15 @@ Test(graph_build, a_job_that_can_be_continued_has_a_name) {
     cr_assert_null(beamc_pipeline_job(p));
     beamc_pipeline_free(p);
 }
+
+Test(graph_build, the_runner_is_known_or_not) {
+    beamc_pipeline *p = beamc_pipeline_new();
+    cr_assert_null(beamc_pipeline_runner(p));
+    cr_assert_not(beamc_pipeline_runs_locally(p));
+    beamc__pipeline_set_runner(p, "directrunner");
+    cr_assert(beamc_pipeline_runs_locally(p));
+    beamc__pipeline_set_runner(p, "PrismRunner");
+    cr_assert_str_eq(beamc_pipeline_runner(p), "PrismRunner");
+    cr_assert_not(beamc_pipeline_runs_locally(p));
+    beamc_pipeline_free(p);
+}
