@@ -488,10 +488,13 @@ beamc_status beamc__fuse_emit(beamc_fuser *f, beamc_engine_graph *graph, beamc_e
         }
     }
     beamc_view_spec *views = beamc_arena_zalloc(f->arena, (f->view_count + 1) * sizeof *views);
+    bool merging; /* sessions cannot be side inputs: refused when built */
     for (size_t v = 0; v < f->view_count; v++) {
         views[v].collection = f->pcolls[f->views[v].pcoll].name;
         views[v].multimap = f->views[v].multimap;
         BEAMC_TRY(wire(f, f->views[v].pcoll, &views[v].coder, err));
+        BEAMC_TRY(beamc__fuse_windowing(f, f->pcolls[f->views[v].pcoll].windowing,
+                                        &views[v].windowing, &merging, err));
     }
     *graph = (beamc_engine_graph){nodes, e.draft_count, views, f->view_count, f->environment_count};
     return BEAMC_OK;

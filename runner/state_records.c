@@ -234,7 +234,9 @@ static beamc_status begin_writing(beamc_state_dir *dir, beamc_error *err) {
                       "PRAGMA journal_size_limit=67108864; PRAGMA wal_autocheckpoint=4000",
                       err));
     sqlite3_db_config(dir->writer, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    pthread_mutex_lock(&dir->read_mu); /* the setting makes its statements begin anew */
     sqlite3_db_config(dir->reader, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    pthread_mutex_unlock(&dir->read_mu);
     dir->is_writing = true;
     return BEAMC_OK;
 }

@@ -31,6 +31,8 @@ typedef struct beamc_piece {
     beamc_time hold;     /* no output of it will be earlier: watermarks stay below it */
     beamc_time ready_at; /* processing time; delayed residuals */
     uint64_t saved;      /* the number of its record in the journal; 0: it has none */
+    bool sided;          /* it waits for side inputs, as far as they go with: */
+    beamc_time last;     /* the last instant of its latest window */
     bool truncated;      /* a restriction that the drain has shortened */
 } beamc_piece;
 

@@ -90,7 +90,9 @@ static inline bool beamc_is_sealing(const beamc_engine *e, const beamc_node *n) 
     return e->checkpoint != NULL && n->spec->stable && !n->spec->keyed && !n->spec->splittable;
 }
 
-/* save.c: what has changed, into the journal. */
+/* save.c: what has changed, into the journal. Flags of a piece. */
+enum { PIECE_TRUNCATED = 1, PIECE_SIDED = 2 };
+/* What has changed, into the journal. */
 void beamc__save_changes(beamc_engine *e);
 /* Names: kind, index of node or view. More is appended by the caller. */
 beamc_slice beamc__record_piece_name(beamc_buf *out, beamc_record_kind kind, uint32_t node,

@@ -56,9 +56,58 @@ static beamc_status cut(const beamc_output_spec *from, const beamc_piece *piece,
     return BEAMC_OK;
 }
 
+/* The last instant of the element's latest window. */
+static beamc_time last_of(const beamc_coder *window, const beamc_head *head) {
+    beamc_time last = BEAMC_TIME_MIN;
+    beamc_cursor in = beamc_cursor_of(head->window_bytes);
+    beamc_window w;
+    for (uint32_t i = 0; i < head->window_count && beamc_head_window(window, &in, &w); i++) {
+        last = beamc_window_max(w) > last ? beamc_window_max(w) : last;
+    }
+    return last;
+}
+
+/* A run of elements that wait for the same side windows; each one alone where it is a restriction. */
+static beamc_status cut_for_sides(const beamc_node *to, const beamc_output_spec *from,
+                                  const beamc_piece *piece, beamc_pieces *out, beamc_error *err) {
+    beamc_slice bytes = beamc_piece_bytes(piece);
+    beamc_cursor in = beamc_cursor_of(bytes);
+    beamc_piece *run = NULL;
+    while (in.p < in.end) {
+        beamc_head head;
+        const unsigned char *start = in.p;
+        if (!beamc_head_read(from->coder.window, &in, &head)) {
+            return beamc__element_malformed(from->collection, &in, bytes, err);
+        }
+        BEAMC_TRY_CTX(err, beamc__skip(from->coder.element, &in, err), "PCollection %s",
+                      from->collection);
+        beamc_time last = last_of(from->coder.window, &head);
+        size_t len = (size_t)(in.p - start);
+        if (run != NULL && run->last == last && !to->spec->splittable) {
+            run->len += len;
+            run->hold = beamc_earlier(run->hold, head.timestamp);
+            continue;
+        }
+        beamc__pieces_add(out, (beamc_piece){.block = beamc_block_ref(piece->block),
+                                             .at = (size_t)(start - piece->block->data),
+                                             .len = len,
+                                             .hold = head.timestamp,
+                                             .sided = true,
+                                             .last = last});
+        run = &out->items[out->count - 1];
+    }
+    return BEAMC_OK;
+}
+
 static beamc_status to_stage(beamc_engine *e, beamc_node *to, const beamc_output_spec *from,
                              const beamc_pieces *pieces, beamc_deliveries *out, beamc_error *err) {
     beamc_delivery *d = add_delivery(out, to);
+    if (!e->bounded && to->spec->side_count > 0) {
+        for (size_t i = 0; i < pieces->count; i++) {
+            BEAMC_TRY(cut_for_sides(to, from, &pieces->items[i], &d->pieces, err));
+        }
+        return BEAMC_OK;
+    }
     if (to->keyed != NULL) {
         return beamc__keyed_sort(to->keyed, from, pieces, &d->keyed, err);
     }
@@ -105,8 +154,7 @@ void beamc__deliver_commit(beamc_engine *e, beamc_deliveries *deliveries) {
             d->keyed = NULL;
         }
         for (size_t k = 0; k < d->pieces.count; k++) {
-            e->progress.queued_bytes += d->pieces.items[k].len;
-            beamc__queue_push(&d->to->queue, d->pieces.items[k]);
+            beamc__sides_take(e, d->to, d->pieces.items[k]);
         }
         d->pieces.count = 0;
     }

@@ -131,6 +131,10 @@ beamc_status beamc__engine_new(const beamc_engine_graph *graph, const beamc_engi
         for (size_t o = 0; o < graph->nodes[i].output_count; o++) {
             wire_output(e, &e->nodes[i], &graph->nodes[i].outputs[o]);
         }
+        for (size_t s = 0; s < graph->nodes[i].side_count; s++) {
+            beamc_view *v = &e->views[graph->nodes[i].sides[s].view];
+            add_index(&v->readers, &v->reader_count, (uint32_t)i);
+        }
         status = status == BEAMC_OK ? make_node(e, &e->nodes[i], err) : status;
     }
     beamc__pressure_wire(e);
@@ -155,6 +159,7 @@ static void free_node(beamc_node *n) {
     beamc__queue_free(&n->queue);
     beamc__sealed_free(n);
     beamc__pieces_free(&n->delayed);
+    beamc__pieces_free(&n->sided);
     free_list(n->pool.idle);
     free_list(n->truncate.idle);
     free(n->helps);

@@ -39,11 +39,13 @@ typedef struct beamc_output_spec {
     size_t target_count;
 } beamc_output_spec;
 
-/* A side input, materialised by the engine once its producers' watermarks allow it. */
+/* A side input, materialised by the engine. An element of the main input waits until the watermark has
+ * passed the window of the side input that belongs to its own. */
 typedef struct beamc_view_spec {
     const char *collection;
     beamc_wire_coder coder; /* multimap: of KVs */
     bool multimap;
+    beamc_windowing windowing;
 } beamc_view_spec;
 
 /* Where a stage looks at a view. */

@@ -13,6 +13,7 @@
 #include "runner/engine/block.h"
 #include "runner/engine/engine.h"
 #include "runner/engine/grouper.h"
+#include "runner/engine/store.h"
 #include "runner/engine/table.h"
 
 struct beamc_keyed;
@@ -73,15 +74,16 @@ typedef struct beamc_group {
 typedef struct beamc_view {
     const beamc_view_spec *spec;
     pthread_mutex_t mu;
-    beamc_table table; /* guarded by mu */
+    beamc_index windows; /* of beamc_view_window; guarded by mu */
     uint32_t *producers;
     size_t producer_count;
-    bool endless; /* one of them is, or comes from what is */
     _Atomic(int64_t)
         watermark;        /* the least of its producers; at the end nothing is added any more */
-    atomic_bool any;      /* something is in it */
     bool keeps;           /* what is added is to be saved */
     beamc_pieces unsaved; /* guarded by mu */
+    beamc_pieces saved;   /* without their blocks: what is in the journal */
+    uint32_t *readers;    /* nodes */
+    size_t reader_count;
 } beamc_view;
 
 typedef struct beamc_node {
@@ -95,6 +97,9 @@ typedef struct beamc_node {
     /* Guarded by mu of the engine. */
     beamc_queue queue;    /* STAGE, not keyed */
     beamc_pieces delayed; /* residuals that wait for their time */
+    beamc_pieces sided;   /* input that waits for side inputs; an unbounded job's */
+    size_t sided_bytes;
+    beamc_time sided_last; /* the earliest `last` of them */
     struct beamc_bundle *running;
     unsigned running_count;
     beamc_time upstream; /* the least output watermark of its producers */
@@ -334,7 +339,15 @@ size_t beamc__queue_room(const beamc_engine *e, const beamc_node *n);
 bool beamc__is_held_back(const beamc_engine *e, const beamc_node *n);
 /* The same of all that is queued; for those who bring in more. */
 bool beamc__is_full(const beamc_engine *e, const beamc_node *n);
+
+/* sides.c: with mu held. Whether a bounded job's side inputs of the stage are complete. */
 bool beamc__sides_ready(const beamc_engine *e, const beamc_node *n);
+/* Whether the stage has input that waits for side inputs. */
+bool beamc__waits_for_sides(const beamc_engine *e, const beamc_node *n);
+/* Input of the stage, which waits as long as it must. Takes the reference. */
+void beamc__sides_take(beamc_engine *e, beamc_node *n, beamc_piece piece);
+/* What has waited long enough goes on. */
+void beamc__sides_release(beamc_engine *e, beamc_node *n);
 
 /* drain.c: with mu held. */
 void beamc__drain_wire(beamc_engine *e);
@@ -366,6 +379,8 @@ void beamc__view_init(beamc_view *view, const beamc_view_spec *spec);
 void beamc__view_deinit(beamc_view *view);
 beamc_status beamc__view_add(beamc_view *view, const beamc_output_spec *from,
                              const beamc_pieces *pieces, beamc_error *err);
+/* With the engine's mu held: drops windows that no reader asks for any more. */
+void beamc__view_collect(beamc_engine *e, beamc_view *view);
 /* Side input reads of a bundle. */
 beamc_status beamc__view_get(beamc_view *view, const beamc_state_key *key, beamc_arena *arena,
                              beamc_slice *page, beamc_error *err);

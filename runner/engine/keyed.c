@@ -117,14 +117,18 @@ static beamc_status sort_piece(beamc_keyed *k, const beamc_output_spec *from,
     return BEAMC_OK;
 }
 
-beamc_status beamc__keyed_sort(beamc_keyed *k, const beamc_output_spec *from,
-                               const beamc_pieces *pieces, beamc_keyed_input **out,
-                               beamc_error *err) {
+static beamc_keyed_input *new_input(void) {
     beamc_keyed_input *to = beamc__calloc(1, sizeof *to);
-    *out = to;
     for (unsigned i = 0; i < BEAMC_KEYED_SHARDS; i++) {
         to->hold[i] = BEAMC_TIME_MAX;
     }
+    return to;
+}
+
+beamc_status beamc__keyed_sort(beamc_keyed *k, const beamc_output_spec *from,
+                               const beamc_pieces *pieces, beamc_keyed_input **out,
+                               beamc_error *err) {
+    beamc_keyed_input *to = *out = new_input();
     pthread_mutex_lock(&k->engine->mu);
     beamc_time watermark = k->node->input;
     pthread_mutex_unlock(&k->engine->mu);
@@ -174,6 +178,18 @@ void beamc__keyed_push(beamc_keyed *k, beamc_keyed_input *input) {
         }
     }
     beamc__keyed_input_free(input);
+}
+
+beamc_status beamc__keyed_take_in(beamc_keyed *k, const beamc_piece *piece, beamc_error *err) {
+    const beamc_output_spec from = {.collection = k->node->spec->name};
+    beamc_keyed_input *to = new_input();
+    beamc_status status = sort_piece(k, &from, piece, k->node->input, to, err);
+    if (status != BEAMC_OK) {
+        beamc__keyed_input_free(to);
+        return status;
+    }
+    beamc__keyed_push(k, to);
+    return BEAMC_OK;
 }
 
 unsigned beamc__keyed_shard_count(void) {

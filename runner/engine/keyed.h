@@ -34,6 +34,9 @@ beamc_status beamc__keyed_sort(beamc_keyed *k, const beamc_output_spec *from,
                                const beamc_pieces *pieces, beamc_keyed_input **out,
                                beamc_error *err);
 void beamc__keyed_push(beamc_keyed *k, beamc_keyed_input *input);
+/* The same for one piece. */
+beamc_status beamc__keyed_take_in(beamc_keyed *k, const beamc_piece *piece,
+                                  beamc_error *err) BEAMC_MUST_USE;
 void beamc__keyed_input_free(beamc_keyed_input *input);
 
 /* Without mu, before the first attempt: collects the timers that are due. False: there is nothing to

@@ -35,27 +35,7 @@ static void mark(beamc_engine *e, uint32_t from, uint32_t waits, bool *seen) {
     }
 }
 
-/* Producers stand before their consumers. */
-static void find_endless_views(beamc_engine *e) {
-    bool *endless = beamc__calloc(e->graph->node_count + 1, sizeof *endless);
-    for (size_t i = 0; i < e->graph->node_count; i++) {
-        const beamc_node *n = &e->nodes[i];
-        endless[i] = n->spec->unbounded || n->spec->kind == BEAMC_NODE_TEST_STREAM;
-        for (size_t k = 0; k < n->producer_count; k++) {
-            endless[i] |= endless[n->producers[k]];
-        }
-    }
-    for (size_t i = 0; i < e->graph->view_count; i++) {
-        beamc_view *v = &e->views[i];
-        for (size_t k = 0; k < v->producer_count; k++) {
-            v->endless |= endless[v->producers[k]];
-        }
-    }
-    free(endless);
-}
-
 void beamc__pressure_wire(beamc_engine *e) {
-    find_endless_views(e);
     for (uint32_t w = 0; w < e->graph->node_count; w++) {
         const beamc_node_spec *spec = e->nodes[w].spec;
         bool *seen = beamc__calloc(e->graph->node_count, sizeof *seen);
@@ -70,18 +50,6 @@ void beamc__pressure_wire(beamc_engine *e) {
 }
 
 /* --------------------------------------------------------------------------------- asking */
-
-/* Side inputs are read whole: their producers must be done, or, when they are endless, have said
- * something. */
-bool beamc__sides_ready(const beamc_engine *e, const beamc_node *n) {
-    for (size_t i = 0; i < n->spec->side_count; i++) {
-        const beamc_view *v = &e->views[n->spec->sides[i].view];
-        if (v->watermark < BEAMC_TIME_MAX && (!v->endless || !atomic_load(&v->any))) {
-            return false;
-        }
-    }
-    return true;
-}
 
 static size_t queue_limit(const beamc_engine *e, const beamc_node *n) {
     size_t most = e->config.bundle_bytes * 2;
@@ -98,7 +66,7 @@ static size_t queue_limit(const beamc_engine *e, const beamc_node *n) {
 }
 
 static size_t queued_at(const beamc_node *n) {
-    return n->queue.bytes + n->sealed_bytes + n->keyed_bytes;
+    return n->queue.bytes + n->sealed_bytes + n->keyed_bytes + n->sided_bytes;
 }
 
 size_t beamc__queue_room(const beamc_engine *e, const beamc_node *n) {
@@ -108,7 +76,7 @@ size_t beamc__queue_room(const beamc_engine *e, const beamc_node *n) {
 
 /* What @p to has queued does not become less by waiting for it: @p n has to go on. */
 static bool is_excused(const beamc_engine *e, const beamc_node *n, const beamc_node *to) {
-    return to->spec->time_sorted || (!beamc__sides_ready(e, to) &&
+    return to->spec->time_sorted || (beamc__waits_for_sides(e, to) &&
                                      (e->bounded || (n->helps != NULL && n->helps[to->index])));
 }
 

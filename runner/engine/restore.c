@@ -42,6 +42,7 @@ static bool read_node(beamc_cursor *in, beamc_node *n) {
     }
     n->before = n->output;
     n->late_before = (int64_t)late;
+    n->before = n->output;
     return true;
 }
 
@@ -90,12 +91,13 @@ static beamc_status restore_metrics(void *arg, beamc_slice name, beamc_slice dat
 static bool read_piece(beamc_slice data, uint64_t number, unsigned *shard, beamc_piece *out) {
     beamc_cursor in = beamc_cursor_of(data);
     beamc_piece p = {.saved = number};
-    unsigned truncated;
-    if (!beamc_get_u8(&in, shard) || !beamc_get_u8(&in, &truncated) || !get_time(&in, &p.hold) ||
-        !get_time(&in, &p.ready_at)) {
+    unsigned flags;
+    if (!beamc_get_u8(&in, shard) || !beamc_get_u8(&in, &flags) || !get_time(&in, &p.last) ||
+        !get_time(&in, &p.hold) || !get_time(&in, &p.ready_at)) {
         return false;
     }
-    p.truncated = truncated != 0;
+    p.truncated = (flags & PIECE_TRUNCATED) != 0;
+    p.sided = (flags & PIECE_SIDED) != 0;
     p.len = beamc_cursor_left(&in);
     p.block = beamc__block_copy(beamc_slice_of(in.p, p.len));
     *out = p;
@@ -110,15 +112,18 @@ static beamc_status restore_queue(void *arg, beamc_slice name, beamc_slice data,
     unsigned shard;
     beamc_piece p;
     if (!read_name(name, e->graph->node_count, &in, &index) || !beamc_get_be64(&in, &number) ||
-        e->nodes[index].spec->kind != BEAMC_NODE_STAGE || e->nodes[index].keyed != NULL ||
-        !read_piece(data, number, &shard, &p)) {
+        e->nodes[index].spec->kind != BEAMC_NODE_STAGE || !read_piece(data, number, &shard, &p)) {
         return damaged("queued input", err);
     }
-    if (p.ready_at > BEAMC_TIME_MIN) {
-        beamc__pieces_add(&e->nodes[index].delayed, p);
+    beamc_node *n = &e->nodes[index];
+    if (p.sided ? n->spec->side_count == 0 : n->keyed != NULL) {
+        beamc__block_unref(p.block);
+        return damaged("queued input", err);
+    }
+    if (n->spec->splittable && !p.sided && p.ready_at > BEAMC_TIME_MIN) {
+        beamc__pieces_add(&n->delayed, p);
     } else {
-        e->progress.queued_bytes += p.len;
-        beamc__queue_push(&e->nodes[index].queue, p);
+        beamc__sides_take(e, n, p);
     }
     return BEAMC_OK;
 }
@@ -193,9 +198,11 @@ static beamc_status restore_view(void *arg, beamc_slice name, beamc_slice data, 
     beamc_engine *e = ((restoring *)arg)->engine;
     beamc_cursor in;
     uint32_t index;
+    uint64_t number;
     unsigned shard;
     beamc_piece p;
-    if (!read_name(name, e->graph->view_count, &in, &index) || !read_piece(data, 0, &shard, &p)) {
+    if (!read_name(name, e->graph->view_count, &in, &index) || !beamc_get_be64(&in, &number) ||
+        !read_piece(data, 0, &shard, &p)) {
         return damaged("a side input", err);
     }
     beamc_view *v = &e->views[index];
@@ -204,6 +211,7 @@ static beamc_status restore_view(void *arg, beamc_slice name, beamc_slice data, 
     beamc__pieces_add(&pieces, p);
     beamc_status status = beamc__view_add(v, &from, &pieces, err);
     beamc__pieces_free(&v->unsaved); /* it is saved */
+    beamc__pieces_add(&v->saved, (beamc_piece){.saved = number, .last = p.last});
     beamc__pieces_free(&pieces);
     return status;
 }

@@ -27,7 +27,9 @@ static void put(beamc_checkpoint *c) {
 static void put_piece(beamc_checkpoint *c, const beamc_piece *p, unsigned shard) {
     beamc_buf_clear(&c->data);
     beamc_buf_put_u8(&c->data, shard);
-    beamc_buf_put_u8(&c->data, p->truncated);
+    beamc_buf_put_u8(&c->data,
+                     (p->truncated ? PIECE_TRUNCATED : 0u) | (p->sided ? PIECE_SIDED : 0u));
+    beamc_put_be64(&c->data, (uint64_t)p->last);
     beamc_put_be64(&c->data, (uint64_t)p->hold);
     beamc_put_be64(&c->data, (uint64_t)p->ready_at);
     beamc_buf_put_slice(&c->data, beamc_piece_bytes(p));
@@ -71,6 +73,9 @@ static void save_stage(beamc_engine *e, beamc_node *n) {
     for (size_t i = 0; i < n->delayed.count; i++) {
         save_piece(c, BEAMC_RECORD_QUEUE, n->index, 0, &n->delayed.items[i]);
     }
+    for (size_t i = 0; i < n->sided.count; i++) {
+        save_piece(c, BEAMC_RECORD_QUEUE, n->index, 0, &n->sided.items[i]);
+    }
     if (n->keyed != NULL) {
         for (unsigned shard = 0; shard < beamc__keyed_shard_count(); shard++) {
             save_queue(c, BEAMC_RECORD_KEYED, n->index, shard, beamc__keyed_queue(n->keyed, shard));
@@ -111,12 +116,13 @@ static void save_group(beamc_checkpoint *c, beamc_node *n) {
     }
 }
 
-/* Side inputs only grow. */
 static void save_view(beamc_checkpoint *c, beamc_view *v, uint32_t index) {
     pthread_mutex_lock(&v->mu);
     for (size_t i = 0; i < v->unsaved.count; i++) {
         beamc__record_piece_name(&c->name, BEAMC_RECORD_VIEW, index, ++c->next_view_piece);
         put_piece(c, &v->unsaved.items[i], 0);
+        beamc__pieces_add(&v->saved, (beamc_piece){.saved = c->next_view_piece,
+                                                   .last = v->unsaved.items[i].last});
     }
     beamc__pieces_free(&v->unsaved);
     pthread_mutex_unlock(&v->mu);

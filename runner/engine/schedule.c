@@ -160,6 +160,7 @@ beamc_task beamc__schedule_pick(beamc_engine *e, beamc_time *wait_until) {
     beamc_time now = beamc__engine_now(e);
     *wait_until = BEAMC_TIME_MAX;
     for (size_t i = 0; i < e->graph->node_count; i++) {
+        beamc__sides_release(e, &e->nodes[i]);
         if (e->nodes[i].delayed.count > 0) {
             release_delayed(e, &e->nodes[i], now, wait_until);
         }

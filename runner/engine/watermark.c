@@ -17,6 +17,9 @@ static beamc_time pending_hold(const beamc_engine *e, const beamc_node *n) {
     for (size_t i = 0; i < n->delayed.count; i++) {
         hold = beamc_earlier(hold, n->delayed.items[i].hold);
     }
+    for (size_t i = 0; i < n->sided.count; i++) {
+        hold = beamc_earlier(hold, n->sided.items[i].hold);
+    }
     for (const beamc_sealed *s = n->sealed; s != NULL; s = s->next) {
         hold = beamc_earlier(hold, s->hold);
     }
@@ -80,5 +83,6 @@ void beamc__watermarks_update(beamc_engine *e) {
             least = beamc_earlier(least, e->nodes[view->producers[i]].output);
         }
         view->watermark = least;
+        beamc__view_collect(e, view);
     }
 }

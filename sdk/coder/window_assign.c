@@ -2,7 +2,7 @@
  *
  * Windows are aligned downwards (floor), so that times before 1970 fall in the window that holds
  * them. Sums that leave 64 bits are cut to the bounds of the model. */
-#include <beamc/window.h>
+#include "coder/side_window.h"
 
 /* start of the period that holds t: the largest offset + n * period that is <= t. */
 static beamc_time align_down(beamc_time t, int64_t period, int64_t offset) {
@@ -58,4 +58,22 @@ size_t beamc_window_assign(const beamc_window_fn *fn, beamc_time timestamp, beam
         out[0] = w;
     }
     return 1;
+}
+
+beamc_window beamc__side_window(const beamc_window_fn *fn, beamc_window w) {
+    if (fn->kind == BEAMC_WINDOW_GLOBAL) {
+        return (beamc_window)BEAMC_GLOBAL_WINDOW;
+    }
+    beamc_time last = beamc_window_max(w);
+    if (fn->kind == BEAMC_WINDOW_SLIDING) {
+        /* The first start behind last - size, without overflow at the ends of time. */
+        beamc_window_fn steps = {
+            .kind = BEAMC_WINDOW_FIXED, .size_ms = fn->period_ms, .offset_ms = fn->offset_ms};
+        beamc_window step;
+        beamc_window_assign(&steps, last - fn->size_ms, &step, 1);
+        return (beamc_window){step.end, step.end + fn->size_ms};
+    }
+    beamc_window out = BEAMC_GLOBAL_WINDOW;
+    beamc_window_assign(fn, last, &out, 1);
+    return out;
 }

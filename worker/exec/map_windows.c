@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "coder/side_window.h"
 #include "worker/exec/nodes.h"
 
 typedef struct window_node {

@@ -22,7 +22,4 @@ beamc_unit *beamc__to_string_new(beamc_plan *plan, const char *id, const beamc_c
 beamc_unit *beamc__transcode_new(beamc_plan *plan, const char *id, const beamc_coder *from,
                                  const beamc_coder *to, beamc_pcol *out);
 
-/* The window of a side input, windowed by @p fn, that belongs to main window @p w. */
-beamc_window beamc__side_window(const beamc_window_fn *fn, beamc_window w);
-
 #endif

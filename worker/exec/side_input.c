@@ -5,6 +5,7 @@
  * sliding windows), as all SDKs map them. Threads: the bundle's. */
 #include "worker/exec/side_input.h"
 
+#include "coder/side_window.h"
 #include "worker/exec/nodes.h"
 #include "worker/exec/state_io.h"
 
@@ -30,24 +31,6 @@ void beamc__side_deinit(beamc_side *side) {
 void beamc__side_reset(beamc_side *side) {
     beamc__records_clear(&side->cache);
     side->cached_bytes = 0;
-}
-
-beamc_window beamc__side_window(const beamc_window_fn *fn, beamc_window w) {
-    if (fn->kind == BEAMC_WINDOW_GLOBAL) {
-        return beamc__global_window;
-    }
-    beamc_time last = beamc_window_max(w);
-    if (fn->kind == BEAMC_WINDOW_SLIDING) {
-        /* The first start behind last - size, without overflow at the ends of time. */
-        beamc_window_fn steps = {
-            .kind = BEAMC_WINDOW_FIXED, .size_ms = fn->period_ms, .offset_ms = fn->offset_ms};
-        beamc_window step;
-        beamc_window_assign(&steps, last - fn->size_ms, &step, 1);
-        return (beamc_window){step.end, step.end + fn->size_ms};
-    }
-    beamc_window out = beamc__global_window;
-    beamc_window_assign(fn, last, &out, 1);
-    return out;
 }
 
 static beamc_status side_at(beamc_ctx *ctx, unsigned index, bool multimap, beamc_side **out) {

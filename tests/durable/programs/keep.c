@@ -194,6 +194,35 @@ static beamc_status count_group(beamc_ctx *ctx, const beamc_elem *in) {
     return beamc_iter_status(&it, beamc_ctx_error(ctx));
 }
 
+/* Elements that end in 7, as a side input of their own windows. */
+static beamc_status keep_some(beamc_ctx *ctx, const beamc_elem *in) {
+    return in->kv->value.i64 % 10 == 7 ? beamc_emit(ctx, 0, *in) : BEAMC_OK;
+}
+
+static const beamc_dofn some = {
+    BEAMC_DOFN_ABI, .urn = "beamc:test:keep_some:v1", .doc = "Every tenth.",
+    .input = &pair, .outputs[0] = {"pairs", &pair},   .process = keep_some,
+};
+
+static beamc_status see(beamc_ctx *ctx, const beamc_elem *in) {
+    const beamc_iterable *all;
+    BEAMC_TRY(beamc_side_lookup(ctx, 0, in->kv->key, &all));
+    int64_t n = 0;
+    beamc_iter it;
+    beamc_iterate(all, &it);
+    for (beamc_value v; in->kv->value.i64 % 50 == 0 && beamc_iter_next(&it, &v);) {
+        n += mix(v.i64, in->kv->value.i64);
+    }
+    count(ctx, "seen", n);
+    return beamc_iter_status(&it, beamc_ctx_error(ctx));
+}
+
+static const beamc_dofn seeing = {
+    BEAMC_DOFN_ABI, .urn = "beamc:test:keep_seeing:v1", .doc = "Sees all of its window.",
+    .input = &pair, .side_inputs = {"window"},          .observes_window = true,
+    .process = see,
+};
+
 static const beamc_dofn count_groups = {
     BEAMC_DOFN_ABI,
     .urn = "beamc:test:keep_groups:v1",
@@ -244,6 +273,9 @@ static void build(beamc_pipeline *p, const beamc_options *o) {
         beamc_pardo(minutes, "State", beamc_option_bool(o, "other") ? &other_state : &stateful);
     beamc_pardo(beamc_group_by_key(fired, "GroupFired"), "CountFired", &count_groups);
     beamc_pardo(beamc_combine_per_key(minutes, "Sum", &beamc_sum_i64), "Stable", &stable);
+    beamc_pcoll short_ones = beamc_window_into(in, "Short", .fn = beamc_fixed(.size_ms = 500));
+    beamc_pardo(short_ones, "See", &seeing,
+                .side[0] = {beamc_pardo(short_ones, "Some", &some), true});
     beamc_pcoll looked = beamc_pardo(in, "Side", &with_side, .side[0] = {names(p), true});
     beamc_pcoll sessions =
         beamc_window_into(looked, "Sessions", .fn = beamc_sessions(.gap_ms = 1000));
@@ -261,6 +293,7 @@ static const beamc_program program = {
     .name = "keep",
     .build = build,
     .options = options,
-    .fns = BEAMC_FNS(&source, &stateful, &other_state, &with_side, &count_groups, &stable),
+    .fns = BEAMC_FNS(&source, &stateful, &other_state, &with_side, &some, &seeing, &count_groups,
+                     &stable),
 };
 BEAMC_EXPORT(program);

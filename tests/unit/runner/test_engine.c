@@ -450,7 +450,8 @@ Test(engine, side_inputs_wait_for_their_producers) {
     static const beamc_output_spec pairs = {
         "out", "pairs", {&fake_kv, &beamc_interval_window}, &to_view, 1};
     static const beamc_side_ref ref = {"reader", "side", 0};
-    static const beamc_view_spec view = {"pairs", {&fake_kv, &beamc_interval_window}, true};
+    static const beamc_view_spec view = {
+        .collection = "pairs", .coder = {&fake_kv, &beamc_interval_window}, .multimap = true};
     static const beamc_node_spec list[] = {
         {.kind = BEAMC_NODE_IMPULSE, .name = "impulse", .outputs = &impulse, .output_count = 1},
         {.kind = BEAMC_NODE_STAGE,
