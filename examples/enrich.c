@@ -96,13 +96,14 @@ static void build(beamc_pipeline *p, const beamc_options *o) {
     beamc_pcoll both[] = {orders(p, "Web", web, 3), orders(p, "Shop", shop, 2)};
     beamc_pcoll all = beamc_flatten(p, "Orders", both, 2);
     all = beamc_reshuffle(all, "Spread"); /* many workers, however few made the orders */
-    beamc_pcoll priced = beamc_pardo(
-        all, "Price", &pricing,
-        .side = {
-            [PRICES] = {beamc_create(p, "Prices", &beamc_kv_str_i64, prices, 3), .multimap = true},
-            [RATE] = {beamc_create(p, "Rate", &beamc_varint, &rate, 1)},
-            [BLOCKED] = {beamc_create(p, "Blocked", &beamc_string, &eve, 1)},
-        });
+    beamc_pcoll priced =
+        beamc_pardo(all, "Price", &pricing,
+                    .side = {
+                        [PRICES] = {.from = beamc_create(p, "Prices", &beamc_kv_str_i64, prices, 3),
+                                    .multimap = true},
+                        [RATE] = {.from = beamc_create(p, "Rate", &beamc_varint, &rate, 1)},
+                        [BLOCKED] = {.from = beamc_create(p, "Blocked", &beamc_string, &eve, 1)},
+                    });
     beamc_print(priced, "Print");
     beamc_print(beamc_out(priced, UNKNOWN), "PrintUnknown", .prefix = "unknown: ");
 }

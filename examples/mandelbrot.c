@@ -97,7 +97,11 @@ static char shade(double cx, double cy) {
         y = 2 * x * y + cy;
         x = next;
     }
-    return steps == 2000 ? '#' : " .:-=+*%@"[steps < 27 ? steps / 3 : 8];
+    static const char shades[] = " .:-=+*%@";
+    if (steps == 2000) {
+        return '#';
+    }
+    return shades[steps < 27 ? steps / 3 : 8];
 }
 
 /* A line of the tile, under its place in the picture's text (whose lines are width + 1 long). */
