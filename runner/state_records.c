@@ -62,7 +62,9 @@ static beamc_status prepare(beamc_state_dir *dir, sqlite3 *db, const char *sql, 
 
 /* --------------------------------------------------------------------------------- opening */
 
-static beamc_status open_connection(beamc_state_dir *dir, sqlite3 **out, beamc_error *err) {
+/* @p cache: SQLite's own; little, since the system has the file in memory as well. */
+static beamc_status open_connection(beamc_state_dir *dir, const char *cache, sqlite3 **out,
+                                    beamc_error *err) {
     int rc = sqlite3_open_v2(dir->file, out, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc != SQLITE_OK) {
         return beamc__state_error(dir, *out, rc, err);
@@ -71,7 +73,8 @@ static beamc_status open_connection(beamc_state_dir *dir, sqlite3 **out, beamc_e
     sqlite3_busy_timeout(*out, 5000);
     /* Until all has been looked at, closing it must not move anything into the file. */
     sqlite3_db_config(*out, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    return run_sql(dir, *out, "PRAGMA cell_size_check=ON; PRAGMA cache_size=-65536", err);
+    BEAMC_TRY(run_sql(dir, *out, "PRAGMA cell_size_check=ON", err));
+    return run_sql(dir, *out, cache, err);
 }
 
 /* Small files are looked through; of large ones that would take too long, and what is read is checked. */
@@ -98,9 +101,9 @@ static beamc_status check_structure(beamc_state_dir *dir, beamc_error *err) {
 }
 
 beamc_status beamc__state_open_records(beamc_state_dir *dir, beamc_error *err) {
-    BEAMC_TRY(open_connection(dir, &dir->writer, err));
+    BEAMC_TRY(open_connection(dir, "PRAGMA cache_size=-24576", &dir->writer, err));
     BEAMC_TRY(check_structure(dir, err));
-    BEAMC_TRY(open_connection(dir, &dir->reader, err));
+    BEAMC_TRY(open_connection(dir, "PRAGMA cache_size=-4096", &dir->reader, err));
     /* Two, since SQLite finds the end by the index only where there is one. */
     BEAMC_TRY(prepare(dir, dir->reader,
                       "SELECT name, data FROM records WHERE name >= ?1 AND name < ?2 ORDER BY name",
