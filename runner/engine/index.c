@@ -1,5 +1,6 @@
 /* index.c: the hash map of store.h. Open addressing, linear probing, at most three quarters full; a slot
- * holds the upper 16 bits of the hash beside the node's address, so that others are passed by unseen. */
+ * holds the upper 16 bits of the hash beside the node's address, so that others are passed by unseen, and
+ * the lower 32 bits lie beside the slots, so that growing does not look at the nodes. */
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -21,7 +22,7 @@ beamc_index_node *beamc__index_find(const beamc_index *x, uint64_t hash, beamc_s
     if (x->slots == NULL) {
         return NULL;
     }
-    for (size_t i = hash & x->mask; x->slots[i] != 0; i = (i + 1) & x->mask) {
+    for (size_t i = (uint32_t)hash & x->mask; x->slots[i] != 0; i = (i + 1) & x->mask) {
         beamc_index_node *n = node_of(x->slots[i]);
         if ((x->slots[i] ^ hash) >> TAG_SHIFT == 0 && n->hash == hash &&
             beamc_slice_eq(n->key, key)) {
@@ -31,29 +32,37 @@ beamc_index_node *beamc__index_find(const beamc_index *x, uint64_t hash, beamc_s
     return NULL;
 }
 
-static void place(beamc_index *x, const beamc_index_node *n) {
-    size_t i = n->hash & x->mask;
+static void place(beamc_index *x, uint64_t slot, uint32_t low) {
+    size_t i = low & x->mask;
     while (x->slots[i] != 0) {
         i = (i + 1) & x->mask;
     }
-    x->slots[i] = slot_of(n);
+    x->slots[i] = slot;
+    x->lows[i] = low;
 }
 
 static void grow(beamc_index *x) {
-    size_t count = x->slots == NULL ? FIRST_SLOTS : (x->mask + 1) * 2;
-    free(x->slots);
+    size_t old_count = x->slots == NULL ? 0 : x->mask + 1;
+    size_t count = old_count == 0 ? FIRST_SLOTS : old_count * 2;
+    uint64_t *slots = x->slots;
+    uint32_t *lows = x->lows;
     x->slots = beamc__calloc(count, sizeof *x->slots);
+    x->lows = beamc__malloc(count * sizeof *x->lows);
     x->mask = count - 1;
-    for (const beamc_index_node *n = x->first; n != NULL; n = n->next) {
-        place(x, n);
+    for (size_t i = 0; i < old_count; i++) {
+        if (slots[i] != 0) {
+            place(x, slots[i], lows[i]);
+        }
     }
+    free(slots);
+    free(lows);
 }
 
 void beamc__index_add(beamc_index *x, beamc_index_node *n) {
     if (x->slots == NULL || (x->count + 1) * 4 > (x->mask + 1) * 3) {
         grow(x);
     }
-    place(x, n);
+    place(x, slot_of(n), (uint32_t)n->hash);
     n->prev = x->last;
     n->next = NULL;
     if (x->last != NULL) {
@@ -68,9 +77,10 @@ void beamc__index_add(beamc_index *x, beamc_index_node *n) {
 /* Those behind an empty slot that it kept from their place move up. */
 static void close_gap(beamc_index *x, size_t gap) {
     for (size_t i = (gap + 1) & x->mask; x->slots[i] != 0; i = (i + 1) & x->mask) {
-        size_t home = node_of(x->slots[i])->hash & x->mask;
+        size_t home = x->lows[i] & x->mask;
         if (((i - home) & x->mask) >= ((i - gap) & x->mask)) {
             x->slots[gap] = x->slots[i];
+            x->lows[gap] = x->lows[i];
             gap = i;
         }
     }
@@ -78,7 +88,7 @@ static void close_gap(beamc_index *x, size_t gap) {
 }
 
 void beamc__index_remove(beamc_index *x, beamc_index_node *n) {
-    size_t i = n->hash & x->mask;
+    size_t i = (uint32_t)n->hash & x->mask;
     while (node_of(x->slots[i]) != n) {
         i = (i + 1) & x->mask;
     }
@@ -98,5 +108,6 @@ void beamc__index_remove(beamc_index *x, beamc_index_node *n) {
 
 void beamc__index_free(beamc_index *x) {
     free(x->slots);
+    free(x->lows);
     *x = (beamc_index){0};
 }

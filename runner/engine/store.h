@@ -23,6 +23,7 @@ typedef struct beamc_index_node {
 
 typedef struct beamc_index {
     uint64_t *slots; /* upper 16 bits of the hash, address of the node */
+    uint32_t *lows;  /* lower bits of the hash */
     size_t mask, count;
     beamc_index_node *first, *last;
 } beamc_index;
