@@ -43,6 +43,9 @@ static void io_clear_dir(void) {
 
 /* Kills @p work at boundary after boundary, each time followed by one that is left in peace, and the check. */
 static void kill_everywhere(void (*prepare)(void), void (*work)(void), void (*check)(void)) {
+#ifdef __SANITIZE_THREAD__
+    cr_skip("ThreadSanitizer does not let a forked process start threads");
+#endif
     saved = shared_memory(sizeof *saved);
     unsigned n = 0;
     do {
