@@ -4,39 +4,42 @@
 #include "base/mem.h"
 #include "runner/engine/store.h"
 
-static bool before(const beamc_timer_heap *h, const beamc_set_timer *a, const beamc_set_timer *b) {
+#define LAST (UINT64_C(1) << 63)
+
+static beamc_heap_item item_of(const beamc_timer_heap *h, beamc_set_timer *t) {
     if (h->kind == BEAMC_HEAP_HOLD) {
-        return a->hold_at < b->hold_at;
+        return (beamc_heap_item){t->hold_at, 0, t};
     }
-    if (a->fire_at != b->fire_at) {
-        return a->fire_at < b->fire_at;
-    }
-    return a->last != b->last ? b->last : a->order < b->order;
+    return (beamc_heap_item){t->fire_at, t->order | (t->last ? LAST : 0), t};
 }
 
-static void place(beamc_timer_heap *h, beamc_set_timer *t, size_t i) {
-    h->items[i] = t;
-    t->at[h->kind] = i;
+static bool before(const beamc_heap_item *a, const beamc_heap_item *b) {
+    return a->at != b->at ? a->at < b->at : a->order < b->order;
 }
 
-static void sift_up(beamc_timer_heap *h, beamc_set_timer *t, size_t i) {
-    for (; i > 0 && before(h, t, h->items[(i - 1) / 2]); i = (i - 1) / 2) {
+static void place(beamc_timer_heap *h, beamc_heap_item item, size_t i) {
+    h->items[i] = item;
+    item.timer->at[h->kind] = i;
+}
+
+static void sift_up(beamc_timer_heap *h, beamc_heap_item item, size_t i) {
+    for (; i > 0 && before(&item, &h->items[(i - 1) / 2]); i = (i - 1) / 2) {
         place(h, h->items[(i - 1) / 2], i);
     }
-    place(h, t, i);
+    place(h, item, i);
 }
 
-static void sift_down(beamc_timer_heap *h, beamc_set_timer *t, size_t i) {
+static void sift_down(beamc_timer_heap *h, beamc_heap_item item, size_t i) {
     for (size_t kid; (kid = i * 2 + 1) < h->count; i = kid) {
-        if (kid + 1 < h->count && before(h, h->items[kid + 1], h->items[kid])) {
+        if (kid + 1 < h->count && before(&h->items[kid + 1], &h->items[kid])) {
             kid++;
         }
-        if (!before(h, h->items[kid], t)) {
+        if (!before(&h->items[kid], &item)) {
             break;
         }
         place(h, h->items[kid], i);
     }
-    place(h, t, i);
+    place(h, item, i);
 }
 
 static void heap_add(beamc_timer_heap *h, beamc_set_timer *t) {
@@ -44,17 +47,17 @@ static void heap_add(beamc_timer_heap *h, beamc_set_timer *t) {
         h->cap = h->cap == 0 ? 16 : h->cap * 2;
         h->items = beamc__realloc(h->items, h->cap * sizeof *h->items);
     }
-    sift_up(h, t, h->count++);
+    sift_up(h, item_of(h, t), h->count++);
 }
 
 static void heap_remove(beamc_timer_heap *h, beamc_set_timer *t) {
     size_t i = t->at[h->kind];
-    beamc_set_timer *moved = h->items[--h->count];
+    beamc_heap_item moved = h->items[--h->count];
     t->at[h->kind] = SIZE_MAX;
-    if (moved == t) {
+    if (moved.timer == t) {
         return;
     }
-    if (i > 0 && before(h, moved, h->items[(i - 1) / 2])) {
+    if (i > 0 && before(&moved, &h->items[(i - 1) / 2])) {
         sift_up(h, moved, i);
     } else {
         sift_down(h, moved, i);

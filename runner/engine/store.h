@@ -55,8 +55,15 @@ typedef struct beamc_set_timer {
     beamc_slice tag, pane;       /* encodings, behind the struct */
 } beamc_set_timer;
 
+/* What orders a timer lies beside it: comparing looks at no timer. */
+typedef struct beamc_heap_item {
+    beamc_time at;
+    uint64_t order; /* among those of one time; the last ones have the upper bit */
+    beamc_set_timer *timer;
+} beamc_heap_item;
+
 typedef struct beamc_timer_heap {
-    beamc_set_timer **items;
+    beamc_heap_item *items;
     size_t count, cap;
     beamc_heap_kind kind;
 } beamc_timer_heap;
@@ -206,7 +213,7 @@ void beamc__timer_take(beamc_store *s, beamc_set_timer *t);
 /* Puts back what was taken. */
 void beamc__timer_put(beamc_store *s, beamc_set_timer *t);
 static inline beamc_set_timer *beamc_timer_first(const beamc_timer_heap *h) {
-    return h->count > 0 ? h->items[0] : NULL;
+    return h->count > 0 ? h->items[0].timer : NULL;
 }
 
 #endif
