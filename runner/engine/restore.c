@@ -104,64 +104,74 @@ static bool read_piece(beamc_slice data, uint64_t number, unsigned *shard, beamc
     return true;
 }
 
-static beamc_status restore_queue(void *arg, beamc_slice name, beamc_slice data, beamc_error *err) {
-    beamc_engine *e = ((restoring *)arg)->engine;
-    beamc_cursor in;
+/* A record of a piece: kind, index, number in its name. */
+typedef struct piece_record {
     uint32_t index;
     uint64_t number;
+    beamc_cursor rest; /* of the name */
     unsigned shard;
-    beamc_piece p;
-    if (!read_name(name, e->graph->node_count, &in, &index) || !beamc_get_be64(&in, &number) ||
-        e->nodes[index].spec->kind != BEAMC_NODE_STAGE || !read_piece(data, number, &shard, &p)) {
+    beamc_piece piece; /* with a reference, when it was read */
+} piece_record;
+
+static bool read_record(beamc_slice name, size_t limit, beamc_slice data, piece_record *out) {
+    return read_name(name, limit, &out->rest, &out->index) &&
+           beamc_get_be64(&out->rest, &out->number) &&
+           read_piece(data, out->number, &out->shard, &out->piece);
+}
+
+/* One that does not fit what it was written for. */
+static beamc_status misplaced(const piece_record *r, const char *what, beamc_error *err) {
+    beamc__block_unref(r->piece.block);
+    return damaged(what, err);
+}
+
+static beamc_status restore_queue(void *arg, beamc_slice name, beamc_slice data, beamc_error *err) {
+    beamc_engine *e = ((restoring *)arg)->engine;
+    piece_record r;
+    if (!read_record(name, e->graph->node_count, data, &r)) {
         return damaged("queued input", err);
     }
-    beamc_node *n = &e->nodes[index];
-    if (p.sided ? n->spec->side_count == 0 : n->keyed != NULL) {
-        beamc__block_unref(p.block);
-        return damaged("queued input", err);
+    beamc_node *n = &e->nodes[r.index];
+    if (n->spec->kind != BEAMC_NODE_STAGE ||
+        (r.piece.sided ? n->spec->side_count == 0 : n->keyed != NULL)) {
+        return misplaced(&r, "queued input", err);
     }
-    if (n->spec->splittable && !p.sided && p.ready_at > BEAMC_TIME_MIN) {
-        beamc__pieces_add(&n->delayed, p);
+    if (n->spec->splittable && !r.piece.sided && r.piece.ready_at > BEAMC_TIME_MIN) {
+        beamc__pieces_add(&n->delayed, r.piece);
     } else {
-        beamc__sides_take(e, n, p);
+        beamc__sides_take(e, n, r.piece);
     }
     return BEAMC_OK;
 }
 
 static beamc_status restore_keyed(void *arg, beamc_slice name, beamc_slice data, beamc_error *err) {
     beamc_engine *e = ((restoring *)arg)->engine;
-    beamc_cursor in;
-    uint32_t index;
-    uint64_t number;
-    unsigned shard;
-    beamc_piece p;
-    if (!read_name(name, e->graph->node_count, &in, &index) || !beamc_get_be64(&in, &number) ||
-        e->nodes[index].keyed == NULL || !read_piece(data, number, &shard, &p)) {
+    piece_record r;
+    if (!read_record(name, e->graph->node_count, data, &r)) {
         return damaged("queued input", err);
     }
-    if (shard >= beamc__keyed_shard_count()) {
-        beamc__block_unref(p.block);
-        return damaged("queued input", err);
+    beamc_keyed *k = e->nodes[r.index].keyed;
+    if (k == NULL || r.shard >= beamc__keyed_shard_count()) {
+        return misplaced(&r, "queued input", err);
     }
-    beamc__keyed_restore_piece(e->nodes[index].keyed, shard, p);
+    beamc__keyed_restore_piece(k, r.shard, r.piece);
     return BEAMC_OK;
 }
 
 static beamc_status restore_sealed(void *arg, beamc_slice name, beamc_slice data,
                                    beamc_error *err) {
     beamc_engine *e = ((restoring *)arg)->engine;
-    beamc_cursor in;
-    uint32_t index, place;
-    uint64_t number;
-    unsigned shard;
-    beamc_piece p;
-    if (!read_name(name, e->graph->node_count, &in, &index) || !beamc_get_be64(&in, &number) ||
-        !beamc_get_be32(&in, &place) || !beamc_is_sealing(e, &e->nodes[index]) ||
-        !read_piece(data, 0, &shard, &p)) {
+    piece_record r;
+    uint32_t place;
+    if (!read_record(name, e->graph->node_count, data, &r)) {
         return damaged("input of a sink", err);
     }
-    e->progress.queued_bytes += p.len;
-    beamc__sealed_add(&e->nodes[index], number, &p);
+    if (!beamc_get_be32(&r.rest, &place) || !beamc_is_sealing(e, &e->nodes[r.index])) {
+        return misplaced(&r, "input of a sink", err);
+    }
+    r.piece.saved = 0; /* the bundle answers for it */
+    e->progress.queued_bytes += r.piece.len;
+    beamc__sealed_add(&e->nodes[r.index], r.number, &r.piece);
     return BEAMC_OK;
 }
 
@@ -196,22 +206,17 @@ static beamc_status end_groups(beamc_engine *e, beamc_error *err) {
 
 static beamc_status restore_view(void *arg, beamc_slice name, beamc_slice data, beamc_error *err) {
     beamc_engine *e = ((restoring *)arg)->engine;
-    beamc_cursor in;
-    uint32_t index;
-    uint64_t number;
-    unsigned shard;
-    beamc_piece p;
-    if (!read_name(name, e->graph->view_count, &in, &index) || !beamc_get_be64(&in, &number) ||
-        !read_piece(data, 0, &shard, &p)) {
+    piece_record r;
+    if (!read_record(name, e->graph->view_count, data, &r)) {
         return damaged("a side input", err);
     }
-    beamc_view *v = &e->views[index];
+    beamc_view *v = &e->views[r.index];
     beamc_output_spec from = {.collection = v->spec->collection, .coder = v->spec->coder};
     beamc_pieces pieces = {0};
-    beamc__pieces_add(&pieces, p);
+    beamc__pieces_add(&pieces, r.piece);
     beamc_status status = beamc__view_add(v, &from, &pieces, err);
     beamc__pieces_free(&v->unsaved); /* it is saved */
-    beamc__pieces_add(&v->saved, (beamc_piece){.saved = number, .last = p.last});
+    beamc__pieces_add(&v->saved, (beamc_piece){.saved = r.number, .last = r.piece.last});
     beamc__pieces_free(&pieces);
     return status;
 }

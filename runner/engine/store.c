@@ -40,7 +40,7 @@ beamc_scope *beamc__store_scope(beamc_store *s, beamc_slice window, beamc_slice 
     if (scope != NULL && scope->partial) {
         beamc__store_complete(s, scope);
     } else if (scope == NULL && s->keeper.backed) {
-        scope = beamc__store_fetch(s, window, key);
+        scope = beamc__store_fetch(s, name, window, key);
     }
     if (scope == NULL && make) {
         scope = beamc__store_add(s, window, key);

@@ -122,6 +122,8 @@ typedef struct beamc_store_keeper {
     beamc_scope **changed;
     size_t count, cap;
     beamc_buf gone; /* records to remove: length of the name, name */
+    /* Scopes that went, which the journal may have until the next commit but one: they are not fetched. */
+    beamc_index dropped, dropped_before;
     beamc_buf name, data;
     beamc_status status; /* the first failure to read the journal */
     beamc_error error;
@@ -152,9 +154,10 @@ bool beamc__store_id(beamc_store *s, beamc_slice id, bool make, uint16_t *out);
 /* Makes a scope that is not there. NULL: the window is malformed. */
 beamc_scope *beamc__store_add(beamc_store *s, beamc_slice window, beamc_slice key);
 
-/* store_keep.c. A scope as the journal has it, NULL if that has none, too; and the cells of one of which
+/* store_keep.c. A scope as the journal has it, by its name in the store, NULL if that has none, too; and the cells of one of which
  * only the timers are here. A failure is noted in the keeper. */
-beamc_scope *beamc__store_fetch(beamc_store *s, beamc_slice window, beamc_slice key);
+beamc_scope *beamc__store_fetch(beamc_store *s, beamc_slice name, beamc_slice window,
+                                beamc_slice key);
 void beamc__store_complete(beamc_store *s, beamc_scope *scope);
 /* It is not what the journal has any more. */
 void beamc__store_changed(beamc_store *s, beamc_scope *scope);

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/wire.h"
 #include "runner/engine/cells.h"
+#include "runner/engine/hash.h"
 #include "runner/engine/journal.h"
 
 enum { WHOLE_BYTES = 4096, PARTS_MAX = 64 };
@@ -85,6 +86,24 @@ void beamc__store_cells_gone(beamc_store *s, beamc_scope *scope) {
     }
 }
 
+static void free_names(beamc_index *names) {
+    for (beamc_index_node *n = names->first, *next; n != NULL; n = next) {
+        next = n->next;
+        free(n);
+    }
+    beamc__index_free(names);
+}
+
+static void note_dropped(beamc_store_keeper *k, const beamc_scope *scope) {
+    beamc_slice name = scope->node.key;
+    if (beamc__index_find(&k->dropped, scope->node.hash, name) == NULL) {
+        beamc_index_node *n = beamc__malloc(sizeof *n + name.len);
+        memcpy(n + 1, name.ptr, name.len);
+        *n = (beamc_index_node){.hash = scope->node.hash, .key = beamc_slice_of(n + 1, name.len)};
+        beamc__index_add(&k->dropped, n);
+    }
+}
+
 void beamc__store_gone(beamc_store *s, beamc_scope *scope) {
     beamc_store_keeper *k = &s->keeper;
     if (!k->on) {
@@ -92,6 +111,9 @@ void beamc__store_gone(beamc_store *s, beamc_scope *scope) {
     }
     if (scope->stored_timers) {
         note_gone(s, timers_name(s, scope));
+    }
+    if (k->backed) {
+        note_dropped(k, scope);
     }
     if (scope->changed_at != 0) {
         beamc_scope *last = k->changed[--k->count];
@@ -202,6 +224,9 @@ void beamc__store_save(beamc_store *s) {
         k->journal->ops->remove(k->journal, name);
     }
     beamc_buf_clear(&k->gone);
+    free_names(&k->dropped_before); /* the commit before this one is made */
+    k->dropped_before = k->dropped;
+    k->dropped = (beamc_index){0};
     for (size_t i = 0; i < k->count; i++) {
         beamc_scope *scope = k->changed[i];
         for (beamc_cell *c = scope->cells; c != NULL; c = c->next) {
@@ -295,7 +320,14 @@ static beamc_scope *read_scope(beamc_store *s, beamc_slice window, beamc_slice k
     return r.scope;
 }
 
-beamc_scope *beamc__store_fetch(beamc_store *s, beamc_slice window, beamc_slice key) {
+beamc_scope *beamc__store_fetch(beamc_store *s, beamc_slice name, beamc_slice window,
+                                beamc_slice key) {
+    const beamc_store_keeper *k = &s->keeper;
+    uint64_t hash = beamc_hash(name);
+    if (beamc__index_find(&k->dropped, hash, name) != NULL ||
+        beamc__index_find(&k->dropped_before, hash, name) != NULL) {
+        return NULL; /* what the journal has is old */
+    }
     return read_scope(s, window, key, NULL);
 }
 
@@ -340,6 +372,8 @@ bool beamc__store_restore_timers(beamc_store *s, beamc_slice window, beamc_slice
 
 void beamc__store_keeper_free(beamc_store_keeper *k) {
     free(k->changed);
+    free_names(&k->dropped);
+    free_names(&k->dropped_before);
     beamc_buf_free(&k->gone);
     beamc_buf_free(&k->name);
     beamc_buf_free(&k->data);

@@ -38,9 +38,10 @@ static beamc_status read(beamc_ctx *ctx, const beamc_elem *in) {
     (void)in;
     const beamc_offset_range *range = beamc_restriction(ctx);
     for (int64_t i = range->start; beamc_try_claim(ctx, i); i++) {
-        beamc_watermark_set(ctx, i);
+        beamc_time at = i - (i % 1000 == 999); /* no element at the very time of a timer */
+        beamc_watermark_set(ctx, at);
         beamc_kv kv = {.key.i64 = i % KEYS, .value.i64 = i};
-        BEAMC_TRY(beamc_emit_at(ctx, 0, i, (beamc_value){.kv = &kv}));
+        BEAMC_TRY(beamc_emit_at(ctx, 0, at, (beamc_value){.kv = &kv}));
         if ((i + 1) % STEP == 0) {
             return beamc_defer(ctx, i % (10 * STEP) < STEP ? 3 : 0);
         }
@@ -158,6 +159,27 @@ static const beamc_dofn stateful = {
     .on_window_expiration = expire,
 };
 
+/* Every other element of a key finds what the one before left, and clears it: nothing of the key is left. */
+static beamc_status toggle(beamc_ctx *ctx, const beamc_elem *in) {
+    bool found;
+    beamc_value v;
+    BEAMC_TRY(beamc_state_read(ctx, 0, &found, &v));
+    if (!found) {
+        return beamc_state_write(ctx, 0, in->kv->value);
+    }
+    count(ctx, "toggled", mix(v.i64, in->kv->value.i64));
+    return beamc_state_clear(ctx, 0);
+}
+
+static const beamc_dofn toggling = {
+    BEAMC_DOFN_ABI,
+    .urn = "beamc:test:keep_toggle:v1",
+    .doc = "State that comes and goes.",
+    .input = &pair,
+    .states[0] = {"last", BEAMC_STATE_VALUE, .coder = &beamc_varint},
+    .process = toggle,
+};
+
 /* ---------------------------------------------------------------------------------- groups */
 
 static beamc_status look_up(beamc_ctx *ctx, const beamc_elem *in) {
@@ -273,6 +295,7 @@ static void build(beamc_pipeline *p, const beamc_options *o) {
         beamc_pardo(minutes, "State", beamc_option_bool(o, "other") ? &other_state : &stateful);
     beamc_pardo(beamc_group_by_key(fired, "GroupFired"), "CountFired", &count_groups);
     beamc_pardo(beamc_combine_per_key(minutes, "Sum", &beamc_sum_i64), "Stable", &stable);
+    beamc_pardo(in, "Toggle", &toggling);
     beamc_pcoll short_ones = beamc_window_into(in, "Short", .fn = beamc_fixed(.size_ms = 500));
     beamc_pardo(short_ones, "See", &seeing,
                 .side[0] = {beamc_pardo(short_ones, "Some", &some), true});
@@ -293,7 +316,7 @@ static const beamc_program program = {
     .name = "keep",
     .build = build,
     .options = options,
-    .fns = BEAMC_FNS(&source, &stateful, &other_state, &with_side, &some, &seeing, &count_groups,
-                     &stable),
+    .fns = BEAMC_FNS(&source, &stateful, &toggling, &other_state, &with_side, &some, &seeing,
+                     &count_groups, &stable),
 };
 BEAMC_EXPORT(program);
