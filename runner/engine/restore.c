@@ -40,7 +40,6 @@ static bool read_node(beamc_cursor *in, beamc_node *n) {
         !beamc_get_be64(in, &late)) {
         return false;
     }
-    n->before = n->output;
     n->late_before = (int64_t)late;
     n->before = n->output;
     return true;

@@ -7,10 +7,14 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 static _Atomic bool requested;
+static _Atomic int64_t requested_ms = INT64_MAX / 2;
 static _Atomic int wake_fd = -1;
+
+enum { SAME_REQUEST_MS = 100 };
 
 static void wake(void) {
     int fd = atomic_load(&wake_fd);
@@ -20,12 +24,21 @@ static void wake(void) {
     }
 }
 
+static int64_t now_ms(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* One request may come as two signals, to the process and to its group (timeout does that). */
 static void on_signal(int number) {
     (void)number;
-    if (atomic_exchange(&requested, true)) {
+    if (!atomic_exchange(&requested, true)) {
+        atomic_store(&requested_ms, now_ms());
+        wake();
+    } else if (now_ms() - atomic_load(&requested_ms) >= SAME_REQUEST_MS) {
         _exit(BEAMC_EXIT_CANCELLED);
     }
-    wake();
 }
 
 void beamc__cancel_install(void) {

@@ -36,8 +36,8 @@ static beamc_status process(beamc_ctx *ctx, const beamc_elem *in) {
         return beamc_fail(ctx, INVALID_ARGUMENT, "%lld is negative", (long long)in->i64);
     }
     self->sum += in->i64;
-    beamc_slice text =
-        beamc_format(ctx, "%.*s%lld", BEAMC_SLICE_ARG(c->word), (long long)(in->i64 * c->factor));
+    long long product = in->i64 * c->factor;
+    beamc_slice text = beamc_format(ctx, "%.*s%lld", BEAMC_SLICE_ARG(c->word), product);
     return beamc_emit(ctx, 0, beamc_value_bytes(text));
 }
 
