@@ -371,7 +371,7 @@ def test_stream(p):
     equal([e.WhichOneof("event") for e in events],
           ["element_event", "watermark_event", "processing_time_event", "watermark_event"])
     element = events[0].element_event.elements[0]
-    equal((element.encoded_element, element.timestamp), (b"\x01a", -5))
+    equal((element.encoded_element, element.timestamp), (b"a", -5))  # the outer context, as other SDKs encode it
     equal(events[2].processing_time_event.advance_duration, 60000)
     names = {t.unique_name for t in p.components.transforms.values()}
     assert "Count/EmptyGroup" not in names, "a default for a windowed, unbounded input"
