@@ -10,7 +10,7 @@
 
 /* --------------------------------------------------------------------------- definitions */
 
-static bool check_tables(beamc_pipeline *p, const char *label, const beamc_dofn *fn) {
+static bool check_outputs(beamc_pipeline *p, const char *label, const beamc_dofn *fn) {
     for (unsigned i = 0; i < beamc_dofn_output_count(fn); i++) {
         for (unsigned j = 0; j < i; j++) {
             if (strcmp(fn->outputs[i].name, fn->outputs[j].name) == 0) {
@@ -20,6 +20,10 @@ static bool check_tables(beamc_pipeline *p, const char *label, const beamc_dofn 
             }
         }
     }
+    return true;
+}
+
+static bool check_sides(beamc_pipeline *p, const char *label, const beamc_dofn *fn) {
     for (unsigned i = 0; i < beamc_dofn_side_input_count(fn); i++) {
         if (strcmp(fn->side_inputs[i], BEAMC_TAG_IN) == 0) {
             FAIL("DoFn %s names a side input \"in\", which is the main input: rename it", fn->urn);
@@ -33,6 +37,10 @@ static bool check_tables(beamc_pipeline *p, const char *label, const beamc_dofn 
             }
         }
     }
+    return true;
+}
+
+static bool check_states(beamc_pipeline *p, const char *label, const beamc_dofn *fn) {
     for (unsigned i = 0; i < beamc_dofn_state_count(fn); i++) {
         const beamc_state_spec *s = &fn->states[i];
         bool keyed = s->kind == BEAMC_STATE_MAP || s->kind == BEAMC_STATE_SET;
@@ -63,6 +71,10 @@ static bool check_tables(beamc_pipeline *p, const char *label, const beamc_dofn 
             }
         }
     }
+    return true;
+}
+
+static bool check_timers(beamc_pipeline *p, const char *label, const beamc_dofn *fn) {
     for (unsigned i = 0; i < beamc_dofn_timer_count(fn); i++) {
         beamc_time_domain domain = fn->timers[i].domain;
         if (domain != BEAMC_EVENT_TIME && domain != BEAMC_PROCESSING_TIME) {
@@ -80,6 +92,11 @@ static bool check_tables(beamc_pipeline *p, const char *label, const beamc_dofn 
         }
     }
     return true;
+}
+
+static bool check_tables(beamc_pipeline *p, const char *label, const beamc_dofn *fn) {
+    return check_outputs(p, label, fn) && check_sides(p, label, fn) && check_states(p, label, fn) &&
+           check_timers(p, label, fn);
 }
 
 static bool check_callbacks(beamc_pipeline *p, const char *label, const beamc_dofn *fn) {
