@@ -27,9 +27,10 @@ typedef struct beamc_exec_state {
 /* A counter with one writer and any readers. */
 typedef _Atomic int64_t beamc_tally;
 
+/* Wraps, as the sums of other SDKs do. */
 static inline void beamc_tally_add(beamc_tally *t, int64_t n) {
-    atomic_store_explicit(t, atomic_load_explicit(t, memory_order_relaxed) + n,
-                          memory_order_relaxed);
+    uint64_t sum = (uint64_t)atomic_load_explicit(t, memory_order_relaxed) + (uint64_t)n;
+    atomic_store_explicit(t, (int64_t)sum, memory_order_relaxed);
 }
 
 static inline int64_t beamc_tally_get(const beamc_tally *t) {

@@ -14,7 +14,7 @@ static const beamc_inbox_limits small = {
 
 static void put_on(beamc_inboxes *all, const void *stream, const char *id, size_t len, bool last) {
     beamc_buf bytes = {0};
-    memset(beamc_buf_room(&bytes, len), 'x', len);
+    memset(beamc_buf_room(&bytes, len + 1), 'x', len);
     bytes.len = len;
     beamc_rpc_msg *msg = beamc_rpc_msg_take(&bytes);
     beamc_elements_part part = {.instruction_id = beamc_str(id),
