@@ -154,7 +154,7 @@ static void forget_records(beamc_engine *e, beamc_view *view, beamc_time waterma
 }
 
 void beamc__view_collect(beamc_engine *e, beamc_view *view) {
-    if (e->bounded || view->windows.count == 0 || view->watermark == BEAMC_TIME_MAX ||
+    if (e->bounded || view->watermark == BEAMC_TIME_MAX ||
         view->spec->windowing.fn.kind == BEAMC_WINDOW_GLOBAL) {
         return; /* at the end what was read is read in place */
     }
