@@ -139,9 +139,10 @@ static beamc_stop stop_of(const beamc_local_run *run, const beamc_engine *engine
 /* Who waits for the job's end must not take this for it. */
 static beamc_status judge(const beamc_engine *engine, beamc_error *err) {
     if (beamc__engine_stopped_early(engine)) {
-        return BEAMC_FAIL(err, CANCELLED,
-                          "stopped at a commit; started again with the same --state_dir, it goes on "
-                          "there");
+        return BEAMC_FAIL(
+            err, CANCELLED,
+            "stopped at a commit; started again with the same --state_dir, it goes on "
+            "there");
     }
     return BEAMC_OK;
 }

@@ -130,8 +130,9 @@ static int print_help(const run *r, const char *name) {
     }
     beamc_buf_put_u8(&usage, 0);
     beamc_options_help(r->options, (const char *)usage.ptr, &out);
-    beamc_buf_printf(&out, "\nExit codes: 0 done, 1 failed, 2 wrong option or pipeline, 3 input missing "
-                           "or unreadable,\n4 output not writable, 130 stopped by Ctrl-C.\n");
+    beamc_buf_printf(&out,
+                     "\nExit codes: 0 done, 1 failed, 2 wrong option or pipeline, 3 input missing "
+                     "or unreadable,\n4 output not writable, 130 stopped by Ctrl-C.\n");
     fwrite(out.ptr, 1, out.len, stdout);
     beamc_buf_free(&usage);
     beamc_buf_free(&out);

@@ -42,8 +42,9 @@ const beamc_option beamc__standard_options[] = {
      .group = RUN},
     {.name = "drain",
      .type = BEAMC_OPTION_BOOL,
-     .doc = "Ctrl-C on an unbounded job with --state_dir stops reading, fires open windows and timers "
-            "and finishes, as it does without; else it stops at a commit.",
+     .doc =
+         "Ctrl-C on an unbounded job with --state_dir stops reading, fires open windows and timers "
+         "and finishes, as it does without; else it stops at a commit.",
      .group = RUN},
 
     {.name = "job_endpoint",

@@ -20,9 +20,10 @@ typedef struct beamc_generate_options {
         events;   /**< of all three streams together: 70 % clicks, 20 % transactions, 10 % stock */
     int64_t rate; /**< events a second, of all three together; 0: no limit */
     uint64_t seed;
-    int64_t products;            /**< 0: 2,000 */
-    int64_t seconds;             /**< event time that the events span; 0: 3,600 */
-    int64_t out_of_order_ms;     /**< how far an event may be from its place; 0: 30,000; -1: all are in order */
+    int64_t products; /**< 0: 2,000 */
+    int64_t seconds;  /**< event time that the events span; 0: 3,600 */
+    int64_t
+        out_of_order_ms; /**< how far an event may be from its place; 0: 30,000; -1: all are in order */
     int64_t invalid_per_million; /**< 0: 20,000; -1: none */
     bool unbounded;              /**< an unbounded source; `events` = 0 then never ends */
     bool event_time_now;         /**< unbounded: event times follow the clock, not 2026-01-01 */

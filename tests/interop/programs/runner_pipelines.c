@@ -329,8 +329,9 @@ static void case_fail(beamc_pipeline *p, const beamc_options *o, tables *t) {
 static const struct {
     const char *name;
     void (*build)(beamc_pipeline *p, const beamc_options *o, tables *t);
-} cases[] = {{"words", case_words},     {"windows", case_windows}, {"groups", case_groups},
-             {"outputs", case_outputs}, {"side", case_side},       {"globally", case_globally},
+} cases[] = {{"words", case_words},   {"windows", case_windows},
+             {"groups", case_groups}, {"outputs", case_outputs},
+             {"side", case_side},     {"globally", case_globally},
              {"fail", case_fail},     {"undeclared", case_undeclared}};
 
 static void build(beamc_pipeline *p, const beamc_options *o) {
@@ -364,7 +365,8 @@ static const beamc_program program = {
     .doc = "Small pipelines for the tests against other runners.",
     .build = build,
     .options = options,
-    .fns = BEAMC_FNS(&to_row, &words, &stamp, &total, &route, &join, &number, &named, &boom, &undeclared),
+    .fns = BEAMC_FNS(&to_row, &words, &stamp, &total, &route, &join, &number, &named, &boom,
+                     &undeclared),
     .combiners = BEAMC_COMBINERS(&beamc_sum_i64, &beamc_min_i64, &beamc_max_i64),
     .imports = BEAMC_IMPORTS(&beamc_io_program),
 };

@@ -468,8 +468,7 @@ Test(exec_timers, wrong_uses) {
     kit_element e = {{.kv = &kv}, 7, {0, 100}};
     kit_feed(k, "src", &kv_str_str, &beamc_interval_window, &e, 1);
     cr_assert_eq(kit_try_run(k), BEAMC_INVALID_ARGUMENT);
-    cr_assert(strstr(k->err.message, "timer \"event\" of DoFn "),
-              "%s", k->err.message);
+    cr_assert(strstr(k->err.message, "timer \"event\" of DoFn "), "%s", k->err.message);
     kit_free(k);
 
     k = stateful();
