@@ -2,7 +2,6 @@
 #include "runner/engine/checkpoint.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/mem.h"
 #include "base/wire.h"
@@ -17,9 +16,7 @@ enum {
 };
 
 static int64_t monotonic_ms(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return beamc__monotonic_us() / 1000;
 }
 
 beamc_checkpoint *beamc__checkpoint_new(beamc_journal *journal) {

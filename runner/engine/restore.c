@@ -11,11 +11,6 @@ static beamc_status damaged(const char *what, beamc_error *err) {
                       what);
 }
 
-typedef struct restoring {
-    beamc_engine *engine;
-    beamc_thread *thread;
-} restoring;
-
 /* Kind and index in front of every name. */
 static bool read_name(beamc_slice name, size_t limit, beamc_cursor *in, uint32_t *index) {
     unsigned kind;
@@ -48,7 +43,7 @@ static bool read_node(beamc_cursor *in, beamc_node *n) {
 static beamc_status restore_engine(void *arg, beamc_slice name, beamc_slice data,
                                    beamc_error *err) {
     (void)name;
-    beamc_engine *e = ((restoring *)arg)->engine;
+    beamc_engine *e = arg;
     beamc_checkpoint *c = e->checkpoint;
     beamc_cursor in = beamc_cursor_of(data);
     unsigned finished;
@@ -80,9 +75,8 @@ static beamc_status restore_engine(void *arg, beamc_slice name, beamc_slice data
 static beamc_status restore_metrics(void *arg, beamc_slice name, beamc_slice data,
                                     beamc_error *err) {
     (void)name;
-    return beamc__sums_load(((restoring *)arg)->engine->metrics, data)
-               ? BEAMC_OK
-               : damaged("its metrics", err);
+    return beamc__sums_load(((beamc_engine *)arg)->metrics, data) ? BEAMC_OK
+                                                                  : damaged("its metrics", err);
 }
 
 /* ---------------------------------------------------------------------------------- pieces */
@@ -125,7 +119,7 @@ static beamc_status misplaced(const piece_record *r, const char *what, beamc_err
 }
 
 static beamc_status restore_queue(void *arg, beamc_slice name, beamc_slice data, beamc_error *err) {
-    beamc_engine *e = ((restoring *)arg)->engine;
+    beamc_engine *e = arg;
     piece_record r;
     if (!read_record(name, e->graph->node_count, data, &r)) {
         return damaged("queued input", err);
@@ -144,7 +138,7 @@ static beamc_status restore_queue(void *arg, beamc_slice name, beamc_slice data,
 }
 
 static beamc_status restore_keyed(void *arg, beamc_slice name, beamc_slice data, beamc_error *err) {
-    beamc_engine *e = ((restoring *)arg)->engine;
+    beamc_engine *e = arg;
     piece_record r;
     if (!read_record(name, e->graph->node_count, data, &r)) {
         return damaged("queued input", err);
@@ -159,7 +153,7 @@ static beamc_status restore_keyed(void *arg, beamc_slice name, beamc_slice data,
 
 static beamc_status restore_sealed(void *arg, beamc_slice name, beamc_slice data,
                                    beamc_error *err) {
-    beamc_engine *e = ((restoring *)arg)->engine;
+    beamc_engine *e = arg;
     piece_record r;
     uint32_t place;
     if (!read_record(name, e->graph->node_count, data, &r)) {
@@ -177,7 +171,7 @@ static beamc_status restore_sealed(void *arg, beamc_slice name, beamc_slice data
 /* ------------------------------------------------------------------------- groups and views */
 
 static beamc_status restore_group(void *arg, beamc_slice name, beamc_slice data, beamc_error *err) {
-    beamc_engine *e = ((restoring *)arg)->engine;
+    beamc_engine *e = arg;
     beamc_cursor in;
     uint32_t index;
     if (!read_name(name, e->graph->node_count, &in, &index) || e->nodes[index].group == NULL ||
@@ -204,7 +198,7 @@ static beamc_status end_groups(beamc_engine *e, beamc_error *err) {
 }
 
 static beamc_status restore_view(void *arg, beamc_slice name, beamc_slice data, beamc_error *err) {
-    beamc_engine *e = ((restoring *)arg)->engine;
+    beamc_engine *e = arg;
     piece_record r;
     if (!read_record(name, e->graph->view_count, data, &r)) {
         return damaged("a side input", err);
@@ -222,31 +216,30 @@ static beamc_status restore_view(void *arg, beamc_slice name, beamc_slice data, 
 
 /* ------------------------------------------------------------------------------------- all */
 
-static beamc_status restore_kind(restoring *r, beamc_record_kind kind, beamc_journal_fn fn,
+static beamc_status restore_kind(beamc_engine *e, beamc_record_kind kind, beamc_journal_fn fn,
                                  beamc_error *err) {
     char prefix = (char)kind;
-    beamc_journal *j = r->engine->checkpoint->journal;
-    return j->ops->scan(j, beamc_slice_of(&prefix, 1), fn, r, err);
+    beamc_journal *j = e->checkpoint->journal;
+    return j->ops->scan(j, beamc_slice_of(&prefix, 1), fn, e, err);
 }
 
 beamc_status beamc__restore(beamc_engine *e, beamc_error *err) {
-    restoring r = {.engine = e};
     if (e->virtual_time) {
         return BEAMC_FAIL(err, FAILED_PRECONDITION,
                           "a pipeline with a test stream begins anew each time: leave out "
                           "--state_dir");
     }
-    BEAMC_TRY(restore_kind(&r, BEAMC_RECORD_ENGINE, restore_engine, err));
-    BEAMC_TRY(restore_kind(&r, BEAMC_RECORD_METRICS, restore_metrics, err));
+    BEAMC_TRY(restore_kind(e, BEAMC_RECORD_ENGINE, restore_engine, err));
+    BEAMC_TRY(restore_kind(e, BEAMC_RECORD_METRICS, restore_metrics, err));
     if (!e->checkpoint->restored || e->checkpoint->finished) {
         return BEAMC_OK;
     }
-    BEAMC_TRY(restore_kind(&r, BEAMC_RECORD_QUEUE, restore_queue, err));
-    BEAMC_TRY(restore_kind(&r, BEAMC_RECORD_SEALED, restore_sealed, err));
-    BEAMC_TRY(restore_kind(&r, BEAMC_RECORD_GROUP, restore_group, err));
+    BEAMC_TRY(restore_kind(e, BEAMC_RECORD_QUEUE, restore_queue, err));
+    BEAMC_TRY(restore_kind(e, BEAMC_RECORD_SEALED, restore_sealed, err));
+    BEAMC_TRY(restore_kind(e, BEAMC_RECORD_GROUP, restore_group, err));
     BEAMC_TRY(end_groups(e, err));
-    BEAMC_TRY(restore_kind(&r, BEAMC_RECORD_VIEW, restore_view, err));
-    BEAMC_TRY(restore_kind(&r, BEAMC_RECORD_KEYED, restore_keyed, err));
+    BEAMC_TRY(restore_kind(e, BEAMC_RECORD_VIEW, restore_view, err));
+    BEAMC_TRY(restore_kind(e, BEAMC_RECORD_KEYED, restore_keyed, err));
     for (size_t i = 0; i < e->graph->node_count; i++) {
         if (e->nodes[i].keyed != NULL) {
             BEAMC_TRY(beamc__keyed_restore(e->nodes[i].keyed, err));
